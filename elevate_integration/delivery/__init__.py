@@ -1,0 +1,1 @@
+"""Delivery: claims due registrations, calls Elevate outside any transaction, settles the answers."""
