@@ -1,0 +1,54 @@
+"""The database's clock, as an expression. Several machines share one queue, so none of their own clocks counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connections
+from django.db.models import DateTimeField, Func
+from django.utils import timezone
+
+
+def now_sql(connection: Any, seconds: float = 0.0) -> str:
+    """Give SQL for the database's own now plus `seconds`, in the form in which Django stores datetimes there."""
+    if connection.vendor == "postgresql":
+        return f"(STATEMENT_TIMESTAMP() + INTERVAL '{seconds:.3f} seconds')"
+    offset = _offset(connection) + seconds
+    if connection.vendor == "mysql":
+        return f"(UTC_TIMESTAMP(6) + INTERVAL {round(offset * 1_000_000)} MICROSECOND)"
+    return f"STRFTIME('%Y-%m-%d %H:%M:%f', 'now', '{offset:+.3f} seconds')"
+
+
+def _offset(connection: Any) -> float:
+    zone = connection.timezone if settings.USE_TZ else timezone.get_default_timezone()
+    offset = datetime.now(zone or ZoneInfo("UTC")).utcoffset()
+    return offset.total_seconds() if offset else 0.0
+
+
+class DatabaseNow(Func):
+    """The database's now plus some seconds, usable in filters, updates and annotations."""
+
+    output_field = DateTimeField()
+    arity = 0
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+        """Compile; `%` is doubled because Django formats the statement afterwards."""
+        return now_sql(connection, self.seconds).replace("%", "%%"), []
+
+
+def database_now(using: str) -> datetime:
+    """Ask the database what time it is: one query. Aware where the host uses time zones."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {now_sql(connection)}".replace("%", "%%"), [])
+        value = cursor.fetchone()[0]
+    for converter in connection.ops.get_db_converters(DatabaseNow()):
+        value = converter(value, DatabaseNow(), connection)
+    return value  # type: ignore[no-any-return]

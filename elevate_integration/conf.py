@@ -1,0 +1,260 @@
+"""The ELEVATE setting: defaults, parsing, one typed object. Every other module reads settings through `conf()`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import date, datetime, time
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.module_loading import import_string
+
+from elevate_integration.elevate.payloads import normalise_url
+
+TextOrCallable = str | Callable[..., str]
+
+
+def _setting(default: Any, text: str, **options: Any) -> Any:
+    return field(default=default, metadata={"help": text}, **options)
+
+
+@dataclass(frozen=True)
+class Conf:
+    """The settings as the package uses them. Field names are the keys of the ELEVATE dict in lower case."""
+
+    url: str = _setting("", "Address of the Elevate site, `https://…`. A pasted path is stripped.")
+    api_key: str = _setting("", "The site's API key. Keep it in the environment, not in the code.", repr=False)
+    order_source: str = _setting("", "Dotted path of the host's `OrderSource` class.")
+    go_live: datetime | None = _setting(
+        None, "Orders placed before this date are never registered. A date, a datetime or ISO text."
+    )
+    register_path: str = _setting("/api/registrations", "Path of the Registration API.")
+    cancel_path: str = _setting("/registrations/cancel", "Path of the Cancellation API.")
+    connect_timeout: float = _setting(10.0, "Seconds to wait for a connection.")
+    read_timeout: float = _setting(60.0, "Seconds to wait for each piece of an answer.")
+    call_deadline: float = _setting(90.0, "Seconds that one whole call may take.")
+    lease: float = _setting(
+        180.0, "Seconds after which a claimed registration is free again. Longer than CALL_DEADLINE."
+    )
+    trust_env: bool = _setting(
+        False, "Whether proxies and certificates named in the environment are used (`requests`' `trust_env`)."
+    )
+    ca_bundle: str | None = _setting(
+        None, "Path of a file with the certificate authorities to trust. Certificates are always checked."
+    )
+    safe_statuses: frozenset[int] = _setting(
+        frozenset(), "HTTP statuses that your Elevate site answers only when it has stored nothing."
+    )
+    key_fields: frozenset[str] = _setting(
+        frozenset({"api_key"}), "Names under `error_messages` that mean: the API key is wrong."
+    )
+    key_suspect_after: int = _setting(
+        10, "Identical refusals over 3 products and 3 learners that count as a wrong API key."
+    )
+    send_email: bool = _setting(
+        False, "Whether Elevate mails the learner after a registration. Each mapping may override it."
+    )
+    send_amounts: bool = _setting(True, "Off: every registration is sent with the amount `0.00`.")
+    remote_user_id: str | Callable[[Any], Any] = _setting(
+        "pk", "Attribute of the host's user (or a callable) that the single sign-on sends to Elevate."
+    )
+    name_placeholder: str = _setting("", "Sent instead of an empty first or last name.")
+    payload: str | Callable[..., Mapping[str, Any]] | None = _setting(
+        None, "Callable (or its path) that gets the registration and gives further fields, `explanation` among them."
+    )
+    cancellations_email: TextOrCallable = _setting(
+        "", "Address of the person at your office who gets Elevate's notice of a cancellation."
+    )
+    cancellation_explanation: TextOrCallable = _setting(
+        "Order {{ registration.order_ref }} was refunded or cancelled.",
+        "Explanation for staff in an automatic cancellation: text, template or callable.",
+    )
+    cancellation_explanation_for_user: TextOrCallable = _setting(
+        "", "Explanation for the learner in an automatic cancellation: text, template or callable."
+    )
+    notify_cancelled_user: bool | Callable[..., bool] = _setting(
+        False, "Whether Elevate mails the learner after an automatic cancellation."
+    )
+    dispatcher: str = _setting(
+        "thread", "Who delivers: `thread`, `worker`, `inline`, or the path of a dispatcher class."
+    )
+    unconfirmed: str = _setting(
+        "repeat_once", "What follows a lost answer: `repeat_once` or `hold` (wait for staff)."
+    )
+    threads: int = _setting(8, "Calls in flight at the same time, per process.")
+    cancels_per_hour: int = _setting(
+        20, "The brake: cancels beyond this many an hour are parked until a person lets them go."
+    )
+    new_per_sweep: int = _setting(
+        50, "New registrations that one sweep may make by itself; beyond that it raises an alarm."
+    )
+    cancel_grace: float = _setting(
+        10.0, "Seconds after which a refund is read a second time before the cancel goes out."
+    )
+    quiet_time: float = _setting(
+        1.0, "Seconds without a new mark before an order saved outside a transaction is read."
+    )
+    retry_first: float = _setting(5.0, "Seconds before the first repeat of a call that failed for a while.")
+    retry_ceiling: float = _setting(3600.0, "Seconds that the wait between repeats grows to.")
+    unreachable_after: int = _setting(
+        5, "Failed calls in a row after which delivery pauses and probes with one call."
+    )
+    probe_interval: float = _setting(60.0, "Seconds between probes while Elevate is away or refuses the key.")
+    sweep_interval: float = _setting(300.0, "Seconds between two sweeps for changes that no signal told.")
+    sweep_overlap: float = _setting(900.0, "Seconds by which each sweep looks back before the last one.")
+    sweep_batch: int = _setting(200, "Orders with held or live registrations that a sweep reads again in rotation.")
+    url_stripped: str = field(default="", repr=False)
+
+    @property
+    def repeat_once(self) -> bool:
+        """Whether a registration in doubt is repeated once by itself."""
+        return self.unconfirmed == "repeat_once"
+
+
+KEYS = {f.name.upper(): f for f in fields(Conf) if f.metadata}
+
+
+def conf() -> Conf:
+    """Give the settings. Raises ImproperlyConfigured for an unknown key or a value of the wrong kind."""
+    return _parse()
+
+
+@lru_cache(maxsize=1)
+def _parse() -> Conf:
+    return parse(getattr(django_settings, "ELEVATE", {}))
+
+
+def parse(raw: Mapping[str, Any]) -> Conf:
+    """Read an ELEVATE dict. Raises ImproperlyConfigured and names the nearest known key."""
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key).upper(), KEYS, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ImproperlyConfigured(f"ELEVATE has an unknown key {key!r}.{hint}")
+        values[KEYS[key].name] = _convert(key, value)
+    base, stripped = normalise_url(values.get("url", ""))
+    return Conf(**{**values, "url": base, "url_stripped": stripped})
+
+
+def _convert(key: str, value: Any) -> Any:
+    convert = _CONVERSIONS.get(KEYS[key].name)
+    if convert is None:
+        default = KEYS[key].default
+        convert = _CONVERT_TYPE.get(type(default)) if default is not MISSING else None
+    if convert is None:
+        return value
+    try:
+        return convert(value)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"ELEVATE[{key!r}] cannot be used: {error}") from error
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("a number of seconds is needed")
+    if value < 0:
+        raise ValueError("it must not be negative")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("a whole number is needed")
+    if value < 0:
+        raise ValueError("it must not be negative")
+    return value
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("True or False is needed")
+    return value
+
+
+def _moment(value: Any) -> datetime | None:
+    if value in (None, ""):
+        return None
+    if isinstance(value, str):
+        parsed = parse_datetime(value) or parse_date(value)
+        if parsed is None:
+            raise ValueError("use a date such as 2026-01-31")
+        value = parsed
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time.min)  # noqa: DTZ001
+    if not isinstance(value, datetime):
+        raise TypeError("use a date such as 2026-01-31")
+    return in_host_zone(value)
+
+
+def in_host_zone(value: datetime) -> datetime:
+    """Make a datetime comparable with the host's own: aware when it uses time zones, naive in its zone otherwise."""
+    if django_settings.USE_TZ:
+        return timezone.make_aware(value) if timezone.is_naive(value) else value
+    return value if timezone.is_naive(value) else timezone.make_naive(value, timezone.get_default_timezone())
+
+
+def _choice(*allowed: str) -> Callable[[Any], str]:
+    def convert(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"use one of {', '.join(allowed)}")
+        return str(value)
+
+    return convert
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text is needed")
+    return value.strip()
+
+
+_CONVERT_TYPE: dict[type, Callable[[Any], Any]] = {bool: _switch, int: _count, float: _number, str: _text}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "go_live": _moment,
+    "safe_statuses": frozenset,
+    "key_fields": frozenset,
+    "unconfirmed": _choice("repeat_once", "hold"),
+    "threads": lambda value: max(1, _count(value)),
+    "remote_user_id": _keep,
+    "payload": lambda value: import_string(value) if isinstance(value, str) and value else value or None,
+    "cancellations_email": _keep,
+    "cancellation_explanation": _keep,
+    "cancellation_explanation_for_user": _keep,
+    "notify_cancelled_user": _keep,
+}
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("ELEVATE", "USE_TZ", "TIME_ZONE"):
+        _parse.cache_clear()
+        _source.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="elevate_integration.conf")
+
+
+def order_source() -> Any:
+    """Give the host's `OrderSource`, made once. Raises ImproperlyConfigured when it is not set or not importable."""
+    return _source(conf().order_source)
+
+
+@lru_cache(maxsize=1)
+def _source(path: str) -> Any:
+    if not path:
+        raise ImproperlyConfigured("ELEVATE['ORDER_SOURCE'] is not set: name your OrderSource class.")
+    try:
+        return import_string(path)()
+    except ImportError as error:
+        raise ImproperlyConfigured(f"ELEVATE['ORDER_SOURCE'] {path!r} cannot be imported: {error}") from error
