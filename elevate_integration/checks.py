@@ -1,0 +1,7 @@
+"""System checks."""
+
+from __future__ import annotations
+
+
+def register() -> None:
+    """Register."""

@@ -1,0 +1,7 @@
+"""Who wakes delivery."""
+
+from __future__ import annotations
+
+
+def start() -> None:
+    """Start."""
