@@ -1,0 +1,281 @@
+"""Speaks HTTP with one Elevate site. The only module that imports requests; knows no Django.
+
+Sources for paths and fields: the vendor's support pages *Elevate Registration API* and *Registration API*.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from elevate_integration import __version__
+
+from .connections import POOLS, Call, current
+from .errors import ElevateError, NotSent, OutcomeUnknown, Refused
+from .payloads import (
+    DEFAULT_KEY_FIELDS,
+    Answer,
+    CancelRequest,
+    RegisterRequest,
+    Secret,
+    normalise_url,
+    read_cancel_answer,
+    read_register_answer,
+)
+
+USER_AGENT = f"django-elevate-integration/{__version__}"
+# Seconds. Servers drop idle connections, and a request written into a dropped one has an unknown outcome for nothing.
+IDLE_LIMIT = 30.0
+_CHUNK = 65_536
+
+
+class ElevateClient:
+    """One Elevate site and its key. Safe to share between threads; each thread keeps its own connection.
+
+    url: the site's address, see `normalise_url`. register_path, cancel_path: as the vendor documents them.
+    connect_timeout, read_timeout: seconds, for one connection attempt and for one wait for data.
+    deadline: seconds for a whole call, after which its outcome is not sent or unknown, whatever the server does.
+    trust_env: whether proxies of the environment are used. ca_bundle: path of certificates to trust instead of the
+    built-in ones; checking them cannot be switched off. max_body: bytes read of an answer.
+    safe_statuses, key_fields: see `read_register_answer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        api_key: str,
+        register_path: str = "/api/registrations",
+        cancel_path: str = "/registrations/cancel",
+        connect_timeout: float = 10.0,
+        read_timeout: float = 60.0,
+        deadline: float = 90.0,
+        trust_env: bool = False,
+        ca_bundle: str | None = None,
+        safe_statuses: frozenset[int] = frozenset(),
+        key_fields: frozenset[str] = DEFAULT_KEY_FIELDS,
+        max_body: int = 1_000_000,
+        user_agent: str = USER_AGENT,
+    ) -> None:
+        self._secret = Secret(api_key)
+        del api_key  # Not among the locals of a traceback.
+        base = normalise_url(url)[0]
+        self._register_url = _address(base, register_path)
+        self._cancel_url = _address(base, cancel_path)
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._deadline = deadline
+        self._max_body = max_body
+        self._rules: dict[str, Any] = {
+            "secret": self._secret,
+            "key_fields": frozenset(key_fields),
+            "safe_statuses": frozenset(safe_statuses),
+        }
+        self._headers = {
+            "Accept": "application/json",
+            # A compressed answer of a hundred bytes saves nothing, and a compressed bomb is never unpacked.
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": user_agent,
+        }
+        self._new_line = partial(_Line, base, trust_env=trust_env, ca_bundle=ca_bundle)
+        self._local = threading.local()
+        self._lines: weakref.WeakSet[_Line] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def register(self, request: RegisterRequest) -> Answer:
+        """Register one learner for one product; raises an `ElevateError` unless it is done."""
+        prepared = self._prepare(self._register_url, request)
+        received = self._exchange(prepared, "registration")
+        return received.read_by(read_register_answer, self._rules)
+
+    def cancel(self, request: CancelRequest) -> Answer:
+        """Cancel one registration; raises an `ElevateError` unless it is done."""
+        prepared = self._prepare(self._cancel_url, request)
+        received = self._exchange(prepared, "cancellation")
+        return received.read_by(read_cancel_answer, self._rules)
+
+    def close(self) -> None:
+        """Close the idle connections of all threads. A later call opens new ones."""
+        with self._lock:
+            lines = list(self._lines)
+        for line in lines:
+            line.close()
+
+    def _prepare(self, url: str, request: RegisterRequest | CancelRequest) -> requests.PreparedRequest:
+        try:
+            fields_json = json.dumps(request.fields(), allow_nan=False)
+        except (TypeError, ValueError):
+            fields_json = ""
+        if not fields_json:
+            # Outside of the handler: the context of an exception shows personal data.
+            raise Refused("The request cannot be written as JSON. Check the extra fields, then retry.")
+        prepared = requests.PreparedRequest()
+        prepared.method = "POST"
+        prepared.url = url
+        prepared.body = self._secret.seal(fields_json)
+        prepared.headers = CaseInsensitiveDict(self._headers)
+        prepared.headers["Content-Length"] = str(len(prepared.body))
+        return prepared
+
+    def _exchange(self, prepared: requests.PreparedRequest, operation: str) -> _Received:
+        started = monotonic()
+        call = current.call = Call(ends=started + self._deadline, read_timeout=self._read_timeout)
+        connect_timeout = min(self._connect_timeout, self._deadline)
+        line = self._line()
+        failure = None
+        try:
+            with line.send(prepared, (connect_timeout, self._read_timeout)) as response:
+                body, complete = _read_body(response.raw, self._max_body)
+        except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether the body was on its way
+            failure = _lost(error, operation, call)
+        line.used_at = monotonic()
+        if failure:
+            # Outside of the handler: the exceptions of requests hold the request, and with it key and names.
+            failure.duration = line.used_at - started
+            raise failure
+        path = urlsplit(str(prepared.url)).path
+        return _Received(response.status_code, response.headers, body, complete, path, line.used_at - started)
+
+    def _line(self) -> _Line:
+        line: _Line | None = getattr(self._local, "line", None)
+        if line is None:
+            line = self._local.line = self._new_line()
+            with self._lock:
+                self._lines.add(line)
+        line.drop_if_stale()
+        return line
+
+
+@dataclass(frozen=True)
+class _Received:
+    status: int
+    headers: Any = field(repr=False)
+    body: bytes = field(repr=False)
+    complete: bool
+    path: str
+    duration: float
+
+    def read_by(self, reader: Callable[..., Answer], rules: dict[str, Any]) -> Answer:
+        return reader(
+            self.status,
+            self.headers,
+            self.body,
+            complete=self.complete,
+            path=self.path,
+            duration=self.duration,
+            **rules,
+        )
+
+
+class _Adapter(HTTPAdapter):
+    """One watched connection, no repeats: whether to send again is not decided down here."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+
+class _Line:
+    """The connection of one thread: a session, and when and in which process it was last used."""
+
+    def __init__(self, base: str, *, trust_env: bool, ca_bundle: str | None) -> None:
+        self._session = requests.Session()
+        self._session.trust_env = trust_env
+        self._adapter = _Adapter()
+        self._session.mount("http://", self._adapter)
+        self._session.mount("https://", self._adapter)
+        # Once per thread, not per call. `verify` is never False here; REQUESTS_CA_BUNDLE counts with trust_env.
+        settings = self._session.merge_environment_settings(
+            base, proxies={}, stream=True, verify=ca_bundle or True, cert=None
+        )
+        self._proxies = settings["proxies"]
+        self._verify = settings["verify"] or True
+        self._process_id = os.getpid()
+        self.used_at = monotonic()
+
+    def send(self, prepared: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
+        # Through the adapter, past `Session.send`: no redirects, no cookies, no .netrc, and half of the CPU time.
+        return self._adapter.send(
+            prepared, stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies
+        )
+
+    def drop_if_stale(self) -> None:
+        """Let go of a connection that the server may have closed, or that another process shares after a fork."""
+        if monotonic() - self.used_at > IDLE_LIMIT or self._process_id != os.getpid():
+            self._process_id = os.getpid()
+            self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _address(base: str, path: str) -> str:
+    url = requests.Request("POST", f"{base}/{path.lstrip('/')}").prepare().url
+    if not url or not url.startswith(("http://", "https://")):
+        raise ValueError("The Elevate address is no http(s) address: write https:// and the site's domain.")
+    return url
+
+
+def _read_body(raw: Any, limit: int) -> tuple[bytes, bool]:
+    """Read at most `limit` bytes; the flag is False when there was more, or when the connection broke."""
+    body = bytearray()
+    try:
+        while len(body) <= limit:
+            chunk = raw.read1(_CHUNK, decode_content=False)
+            if not chunk:
+                return bytes(body), True
+            body += chunk
+    except Exception:  # noqa: BLE001 - the status is here: what broke in the body is judged with it
+        return bytes(body), False
+    return bytes(body[:limit]), False
+
+
+def _lost(error: Exception, operation: str, call: Call) -> ElevateError:
+    """Judge a call without an answer by the one thing that is certain: whether its body was started."""
+    reason = _reason(error)
+    name = operation.capitalize()
+    if not call.body_started:
+        return NotSent(
+            f"{name} not sent: {reason}. It will be tried again; if this goes on, check the Elevate address, the"
+            " network and the certificates."
+        )
+    return OutcomeUnknown(
+        f"{name} sent, answer lost: {reason}. Elevate may have acted: look there before you repeat it by hand."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Name the innermost exception. Only the operating system's text is kept: others may quote request or answer."""
+    chain = [error]
+    while len(chain) < 10 and (inner := _inner(chain[-1])) and inner not in chain:
+        chain.append(inner)
+    system = next((item for item in reversed(chain) if isinstance(item, OSError) and item.strerror), None)
+    cause = system or chain[-1]
+    text = getattr(cause, "verify_message", "") or getattr(cause, "strerror", "")
+    return f"{type(cause).__name__} ({text})" if text else type(cause).__name__
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    candidates = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+    return next((item for item in candidates if isinstance(item, BaseException)), None)
