@@ -1,0 +1,127 @@
+"""Acts on products: what is not for Elevate, and what happens to seats sold before a product was mapped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from elevate_integration.lifecycle import AtElevate, Status
+from elevate_integration.marks import order_changed
+from elevate_integration.models import ProductMapping, Registration, UnmappedSale
+from elevate_integration.staff.registering import retry
+from elevate_integration.staff.rows import Acted, write_first
+from elevate_integration.sync import database
+
+if TYPE_CHECKING:
+    from elevate_integration.words import Text
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a decision about a product did: seats sold before and their orders; or why nothing was done."""
+
+    seats: int = 0
+    orders: int = 0
+    reason: Text = ""
+
+
+def not_for_elevate(product_key: str, title: str, *, actor: str) -> Decided:
+    """Say that a product has no course in Elevate. Its open unmapped sales are left as they are."""
+    using = database()
+    with transaction.atomic(using=using):
+        write_first(using)
+        mappings = ProductMapping.objects.using(using).select_for_update().filter(product_key=product_key)
+        if any(mapping.sells for mapping in mappings):
+            return Decided(reason=_("the product is mapped to Elevate; deactivate that mapping instead"))
+        ProductMapping.objects.using(using).update_or_create(
+            product_key=product_key,
+            remote_product_id="",
+            defaults={"not_for_elevate": True, "active": True},
+            create_defaults={"not_for_elevate": True, "product_title": title[:300]},
+        )
+        decided = _decide(product_key, UnmappedSale.Decision.LEFT, using)
+    logger.info("%s said that product %s is not for Elevate.", actor, product_key)
+    return decided
+
+
+def leave_past(product_key: str, *, actor: str) -> Decided:
+    """Leave the seats of a product that were sold before it was mapped; only new sales are registered."""
+    using = database()
+    with transaction.atomic(using=using):
+        write_first(using)
+        decided = _decide(product_key, UnmappedSale.Decision.LEFT, using)
+    logger.info("%s left %s past seats of product %s as they are.", actor, decided.seats, product_key)
+    return decided
+
+
+def apply_to_past(product_key: str, *, actor: str) -> Decided:
+    """Register the seats of a product that were sold before it was mapped; their orders are read again."""
+    using = database()
+    with transaction.atomic(using=using):
+        write_first(using)
+        mappings = ProductMapping.objects.using(using).filter(product_key=product_key)
+        if not any(mapping.sells for mapping in mappings):
+            return Decided(reason=_("map the product first"))
+        refs = list(
+            _open(product_key, using).order_by("order_ref").values_list("order_ref", flat=True).distinct()
+        )
+        decided = _decide(product_key, UnmappedSale.Decision.APPLY, using)
+        for ref in refs:
+            order_changed(ref, using=using)
+    logger.info("%s has %s past seats of product %s registered.", actor, decided.seats, product_key)
+    return decided
+
+
+def _open(product_key: str, using: str) -> Any:
+    return UnmappedSale.objects.using(using).open().of_product(product_key)
+
+
+def _decide(product_key: str, decision: UnmappedSale.Decision, using: str) -> Decided:
+    sales = list(_open(product_key, using).select_for_update().order_by("pk").values_list("pk", "order_ref"))
+    for start in range(0, len(sales), _BATCH):
+        pks = [pk for pk, _ref in sales[start : start + _BATCH]]
+        UnmappedSale.objects.using(using).filter(pk__in=pks).update(decision=decision)
+    return Decided(seats=len(sales), orders=len({ref for _pk, ref in sales}))
+
+
+def mapping_changed(mapping_pks: Iterable[Any], *, actor: str) -> Acted:
+    """Follow a mended mapping: what never reached Elevate takes over its Remote Product ID, what was refused is
+    tried again. What is registered stays as it is.
+    """
+    using = database()
+    with transaction.atomic(using=using):
+        write_first(using)
+        waiting = Registration.objects.using(using).filter(
+            mapping__in=list(mapping_pks), at_elevate=AtElevate.ABSENT, wanted=True
+        )
+        refused = list(waiting.filter(status=Status.REFUSED).order_by("pk").values_list("pk", flat=True))
+        _pin_anew(waiting)
+        refs = list(waiting.order_by("order_ref").values_list("order_ref", flat=True).distinct())
+        for ref in refs:
+            order_changed(ref, using=using)
+        return retry(refused, actor=actor)
+
+
+def _pin_anew(waiting: Any) -> None:
+    """Rows that nobody ever sent follow the mapping at once, so that the retry does not repeat the old mistake."""
+    mappings = ProductMapping.objects.using(waiting.db).in_bulk()
+    untouched = waiting.filter(registered_at=None, claim_token=None).order_by("pk").select_for_update()
+    for row in untouched:
+        mapping = mappings[row.mapping_id]
+        if not mapping.sells or row.remote_product_id == mapping.remote_product_id:
+            continue
+        row.remote_product_id = mapping.remote_product_id
+        try:
+            with transaction.atomic(using=waiting.db):
+                row.save(using=waiting.db, update_fields=["remote_product_id", "updated_at"])
+        except IntegrityError:
+            logger.warning("Registration %s keeps its product: the seat has one for the new product.", row.pk)
