@@ -1,7 +1,160 @@
-"""Who wakes delivery."""
+"""Who wakes delivery after a commit: a thread of the web process, a worker of its own, or the caller itself.
+
+`ELEVATE["DISPATCHER"]` names one of the short names or the path of a `Dispatcher` subclass.
+"""
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
+import threading
+from typing import Any
+
+from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import request_started
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from elevate_integration.conf import conf
+from elevate_integration.delivery.worker import Worker
+from elevate_integration.wake import set_wake
+
+logger = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Wakes delivery. Subclass it to hand the work to an engine of your own."""
+
+    def start(self) -> None:
+        """Get ready, once per process. Must not query and must not start threads: a fork may follow."""
+
+    def stop(self) -> None:
+        """Undo `start`."""
+
+    def wake(self) -> None:
+        """There may be work. Called after a commit, in the host's thread: return at once, raise nothing."""
+
+
+class WorkerDispatcher(Dispatcher):
+    """Leaves everything to `manage.py elevate_worker`, which looks every second."""
+
+
+class InlineDispatcher(Dispatcher):
+    """Delivers in the calling thread, right after the commit: for tests and tiny hosts. Checkouts wait for it."""
+
+    def __init__(self) -> None:
+        self._here = threading.local()
+
+    def wake(self) -> None:
+        """Deliver now, unless this thread is at it already."""
+        if getattr(self._here, "busy", False):
+            return
+        self._here.busy = True
+        try:
+            Worker().run_once(sweeping=False)
+        finally:
+            self._here.busy = False
+
+
+class ThreadDispatcher(Dispatcher):
+    """Delivers from one background thread of the web process (the default).
+
+    The thread starts with the first request or wake-up, again after a fork, and again if it ever died. It stays
+    away under Django's test runner, whose database vanishes beneath it.
+    """
+
+    poll = 30.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
+
+    def start(self) -> None:
+        """Listen for requests."""
+        request_started.connect(self._on_request, dispatch_uid="elevate_integration.thread")
+
+    def stop(self) -> None:
+        """Finish the calls in flight and end the thread."""
+        request_started.disconnect(dispatch_uid="elevate_integration.thread")
+        self._shut_down()
+
+    def wake(self) -> None:
+        """Wake the thread, and start it if it is not there."""
+        worker = self._ensure()
+        if worker is not None:
+            worker.wake()
+
+    def _on_request(self, **kwargs: Any) -> None:
+        self._ensure()
+
+    def _ensure(self) -> Worker | None:
+        alive = self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
+        if alive:
+            return self._worker
+        if hasattr(mail, "outbox"):
+            return None
+        if self._pid != os.getpid():
+            # A lock that another thread held at the fork would stay locked for ever.
+            self._lock = threading.Lock()
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive() or self._pid != os.getpid():
+                self._begin()
+        return self._worker
+
+    def _begin(self) -> None:
+        if self._pid != os.getpid():
+            atexit.register(self._shut_down)
+        self._pid = os.getpid()
+        self._worker = Worker(poll=self.poll)
+        self._thread = threading.Thread(target=self._run, args=(self._worker,), name="elevate-delivery", daemon=True)
+        self._thread.start()
+
+    def _run(self, worker: Worker) -> None:
+        try:
+            worker.run()
+        except Exception:
+            logger.exception("Delivery stopped; the next request starts it again.")
+        finally:
+            connections.close_all()
+
+    def _shut_down(self) -> None:
+        if self._thread is None or self._worker is None or self._pid != os.getpid():
+            return
+        self._worker.stop()
+        self._thread.join(timeout=conf().call_deadline)
+
+
+BUILT_IN: dict[str, type[Dispatcher]] = {
+    "thread": ThreadDispatcher,
+    "worker": WorkerDispatcher,
+    "inline": InlineDispatcher,
+}
+_current: Dispatcher | None = None
+
+
+def make(name: str) -> Dispatcher:
+    """Give the dispatcher of that name or path. Raises ImproperlyConfigured when there is none."""
+    try:
+        made = BUILT_IN[name]() if name in BUILT_IN else import_string(name)()
+    except ImportError as error:
+        known = ", ".join(sorted(BUILT_IN))
+        raise ImproperlyConfigured(
+            f"ELEVATE['DISPATCHER'] {name!r} cannot be imported. Use {known} or the path of a Dispatcher class."
+        ) from error
+    if not isinstance(made, Dispatcher):
+        raise ImproperlyConfigured(f"ELEVATE['DISPATCHER'] {name!r} is not a Dispatcher.")
+    return made
+
 
 def start() -> None:
-    """Start."""
+    """Start the dispatcher of the settings in place of the one before."""
+    global _current  # noqa: PLW0603
+    if _current is not None:
+        _current.stop()
+    _current = make(conf().dispatcher)
+    _current.start()
+    set_wake(_current.wake)

@@ -1,0 +1,331 @@
+"""Claim and settle: all locking SQL is here. Nothing here speaks HTTP, and nothing decides what should exist.
+
+A claim is a lease: it pushes `due_at` into the future and stamps a token. Whoever settles must show the token; an
+answer that comes too late is kept as an attempt and mends a doubt, but never overwrites a newer state.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, OperationalError, connections, transaction
+from django.db.models import F, Min, Q
+
+from elevate_integration import signals
+from elevate_integration.clock import DatabaseNow
+from elevate_integration.conf import conf
+from elevate_integration.delivery import gate
+from elevate_integration.delivery.backoff import wait
+from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcome, Status, settle
+from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
+from elevate_integration.sync import database
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_QUIET = 10.0
+_CLAIMED = ("claim_token", "claimed_for", "due_at", "braked_at", "registration_id", "site")
+_SETTLED = (
+    "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
+    "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
+    "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """One registration that this worker may call Elevate for, until the lease ends."""
+
+    row: Registration
+    operation: Operation
+    token: uuid.UUID
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one call ended: what settle needs to know. Times in seconds."""
+
+    claimed: Claimed
+    outcome: Outcome
+    sent: dict[str, Any] = field(default_factory=dict, repr=False)
+    status_code: int | None = None
+    body: str = field(default="", repr=False)
+    messages: tuple[tuple[str, str], ...] = ()
+    registration_id: str = ""
+    id_is_number: bool = True
+    product_url: str = ""
+    note: str = ""
+    started_at: datetime | None = None
+    duration: float | None = None
+    retry_after: float | None = None
+    key_refused: bool = False
+    called: bool = True
+
+
+def due_orders(limit: int) -> list[str]:
+    """Give the orders to sync now, the longest-waiting first."""
+    marks = OrderMark.objects.using(database()).due().settled_down(at_most=_LONGEST_QUIET)
+    refs = marks.values("order_ref").annotate(first=Min("due_at")).order_by("first")
+    return [row["order_ref"] for row in refs[:limit]]
+
+
+def next_due() -> float | None:
+    """Give the seconds until a mark or a registration falls due (negative when one is overdue); None for never."""
+    using = database()
+    moments = [
+        OrderMark.objects.using(using).aggregate(due=Min("due_at"), now=DatabaseNow()),
+        Registration.objects.using(using).filter(due_at__isnull=False).aggregate(due=Min("due_at"), now=DatabaseNow()),
+    ]
+    waits = [(m["due"] - m["now"]).total_seconds() for m in moments if m["due"] is not None]
+    return min(waits, default=None)
+
+
+def claim(limit: int) -> list[Claimed]:
+    """Take at most `limit` due registrations for this worker.
+
+    Ends the leases of workers that died: such a row comes back as *maybe*, since its call may have gone out.
+    Gives nothing while delivery is paused, and one row at a time while Elevate is away.
+    """
+    using = database()
+    rows = Registration.objects.using(using)
+    if limit < 1 or not rows.due().exists():
+        return []
+    with transaction.atomic(using=using):
+        _write_first(using)
+        _lapse(using)
+        state = DeliveryState.objects.using(using).filter(pk=1).first()
+        due = _skipping_locked(rows.due().filter(claim_token=None).order_by("due_at", "pk"), using)
+        if state is not None and (state.paused or state.gate):
+            due = gate.admits(state, due, using)
+            limit = 1
+        token = uuid.uuid4()
+        taken = [row for row in due[:limit] if _stamp(row, token)]
+        if state is not None and state.gate and taken:
+            gate.probing(state, using)
+        _brake(taken, using)
+        claimed = [row for row in taken if row.claim_token is not None]
+        if taken:
+            rows.bulk_update(taken, [*_CLAIMED, "obstacle", "status", "updated_at"])
+    return [Claimed(row, Operation(row.claimed_for), token) for row in claimed]
+
+
+def _write_first(using: str) -> None:
+    """SQLite: begin as a writer. A transaction that reads first and writes later dies of `database is locked`."""
+    if not connections[using].features.has_select_for_update:
+        DeliveryState.objects.using(using).filter(pk=0).update(paused=False)
+
+
+def _skipping_locked(rows: Any, using: str) -> Any:
+    skip = connections[using].features.has_select_for_update_skip_locked
+    return rows.select_for_update(skip_locked=skip, of=("self",) if _has_of(using) else ()).annotate(
+        db_now=DatabaseNow()
+    )
+
+
+def _has_of(using: str) -> bool:
+    return bool(connections[using].features.has_select_for_update_of)
+
+
+def _stamp(row: Registration, token: uuid.UUID) -> bool:
+    now = row.db_now  # type: ignore[attr-defined]
+    operation = row.state.next_operation
+    row.updated_at = now
+    if operation is None:
+        row.due_at = None
+        return True
+    row.claim_token, row.claimed_for = token, operation
+    row.due_at = now + timedelta(seconds=conf().lease)
+    if operation is Operation.REGISTER:
+        row.registration_id, row.site = "", conf().url
+    return True
+
+
+def _lapse(using: str) -> None:
+    """End leases that ran out, with an attempt that says so."""
+    expired = _skipping_locked(
+        Registration.objects.using(using).due().filter(claim_token__isnull=False).order_by("pk"), using
+    )
+    for row in expired[:50]:
+        result = Result(
+            Claimed(row, Operation(row.claimed_for), row.claim_token),
+            Outcome.UNKNOWN,
+            note="No answer was recorded: the worker stopped, or the call outlived its lease.",
+        )
+        _apply(row, result, row.db_now)
+        row.save(using=using, update_fields=list(_SETTLED))
+        _attempt(row, result).save(using=using)
+
+
+def _brake(rows: Iterable[Registration], using: str) -> None:
+    """Park the cancels beyond the hourly limit, whoever asked for them."""
+    cancels = [row for row in rows if row.claimed_for == Operation.CANCEL and row.claim_token and not row.braked_at]
+    counted = [row for row in cancels if not row.brake_released]
+    if not cancels:
+        return
+    now = cancels[0].db_now  # type: ignore[attr-defined]
+    state = gate.locked(using)
+    hour = Registration.objects.using(using).filter(braked_at__gt=now - timedelta(hours=1))
+    room = max(conf().cancels_per_hour - hour.count(), 0)
+    for row in cancels:
+        if row.brake_released or room > 0:
+            row.braked_at = now
+            room -= row in counted
+            continue
+        row.claim_token, row.claimed_for, row.due_at = None, "", None
+        row.obstacle = Obstacle.PARKED
+        row.status = row.state.status
+        gate.alarm(
+            state,
+            f"More than {conf().cancels_per_hour} cancels in one hour: the rest is parked until somebody lets it go.",
+            now,
+            using,
+        )
+
+
+def settle_all(results: Sequence[Result]) -> None:
+    """Write the outcomes of a group of calls. A result that cannot be written costs no other its answer.
+
+    Raises OperationalError while the database is away; the caller keeps the results and comes back.
+    """
+    try:
+        _settle_group(results)
+    except OperationalError:
+        raise
+    except DatabaseError:
+        if len(results) == 1:
+            logger.exception("The answer for %s could not be written.", results[0].claimed.row)
+            _settle_group([_bare(results[0])])
+            return
+        for result in results:
+            settle_all([result])
+
+
+def _bare(result: Result) -> Result:
+    """The same outcome without the texts that the database would not take."""
+    return Result(
+        result.claimed,
+        result.outcome,
+        status_code=result.status_code,
+        registration_id=result.registration_id if result.registration_id.isalnum() else "",
+        id_is_number=result.id_is_number,
+        note="The answer's texts could not be stored.",
+        started_at=result.started_at,
+        duration=result.duration,
+        key_refused=result.key_refused,
+    )
+
+
+def _settle_group(results: Sequence[Result]) -> None:
+    using = database()
+    with transaction.atomic(using=using):
+        _write_first(using)
+        ids = [result.claimed.row.pk for result in results]
+        rows = Registration.objects.using(using).filter(pk__in=ids).order_by("pk").select_for_update()
+        held = {row.pk: row for row in rows.annotate(db_now=DatabaseNow())}
+        known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
+        told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]
+        Registration.objects.using(using).bulk_update(list(held.values()), list(_SETTLED))
+        Attempt.objects.using(using).bulk_create([_attempt(row, result) for row, result in known if result.called])
+        gate.judge(results, [row for row, _ in known], using)
+    for signal, row in told:
+        signal.send_robust(sender=Registration, registration=row)
+
+
+def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration] | None:
+    before = row.status
+    now = row.db_now  # type: ignore[attr-defined]
+    if row.claim_token == result.claimed.token:
+        _apply(row, result, now)
+    elif row.claim_token is None and _mends(row, result):
+        _apply(row, result, now)
+    else:
+        logger.warning("A late answer for %s was kept as an attempt only.", row)
+    told = {
+        Status.REGISTERED: signals.registered,
+        Status.REFUSED: signals.refused,
+        Status.CANCELLED: signals.cancelled,
+    }
+    signal = told.get(Status(row.status))
+    return (signal, row) if signal is not None and row.status != before else None
+
+
+def _mends(row: Registration, result: Result) -> bool:
+    """Whether a late answer ends exactly the doubt that its own call left."""
+    if result.outcome is not Outcome.DONE:
+        return False
+    if result.claimed.operation is Operation.REGISTER:
+        return row.at_elevate == AtElevate.MAYBE
+    return row.at_elevate == AtElevate.LEAVING and row.registration_id == result.claimed.row.registration_id
+
+
+def _apply(row: Registration, result: Result, now: datetime) -> None:
+    """Write one outcome to its row in memory: the fact, the next due time, and what Elevate said."""
+    operation, outcome = result.claimed.operation, result.outcome
+    # A refused key says nothing about this registration: it waits as if nothing had been sent.
+    counted = Outcome.NOT_SENT if result.key_refused else outcome
+    row.claim_token, row.claimed_for = None, ""
+    state = settle(row.state, operation, counted, repeat_once=conf().repeat_once)
+    row.put(state)
+    row.updated_at = now
+    row.error_messages = [list(pair) for pair in result.messages]
+    if outcome is Outcome.DONE:
+        _record_done(row, result, now)
+    row.status = row.state.status
+    temporary = counted in (Outcome.NOT_SENT, Outcome.UNKNOWN)
+    row.failures = row.failures + 1 if temporary and not result.key_refused else 0
+    row.due_at = None
+    if row.state.next_operation is not None:
+        row.due_at = now + timedelta(seconds=_seconds(row, result) if temporary else 0.0)
+
+
+def _seconds(row: Registration, result: Result) -> float:
+    if result.key_refused:
+        return 0.0
+    settings = conf()
+    return wait(
+        row.failures, first=settings.retry_first, ceiling=settings.retry_ceiling, retry_after=result.retry_after
+    )
+
+
+def _record_done(row: Registration, result: Result, now: datetime) -> None:
+    if result.claimed.operation is Operation.REGISTER:
+        row.registration_id, row.id_is_number = result.registration_id, result.id_is_number
+        row.product_url = result.product_url
+        row.site = result.claimed.row.site
+        row.registered_at = now
+        row.cancelled_at = None
+        return
+    row.cancelled_at = now
+    row.braked_at = row.braked_at or now
+    row.brake_released = False
+
+
+def _attempt(row: Registration, result: Result) -> Attempt:
+    return Attempt(
+        registration=row,
+        claim_token=result.claimed.token,
+        operation=result.claimed.operation,
+        trigger=result.claimed.row.trigger,
+        actor=result.claimed.row.actor,
+        started_at=result.started_at,
+        duration=result.duration,
+        sent=result.sent,
+        status_code=result.status_code,
+        outcome=result.outcome,
+        messages=[list(pair) for pair in result.messages],
+        answered_id=result.registration_id,
+        body=result.body,
+        note=result.note,
+    )
+
+
+def release(claimed: Sequence[Claimed]) -> None:
+    """Give back rows that were claimed but not sent, at shutdown. Their tokens must still hold."""
+    tokens = {one.token for one in claimed}
+    Registration.objects.using(database()).filter(
+        Q(pk__in=[one.row.pk for one in claimed]) & Q(claim_token__in=tokens)
+    ).update(claim_token=None, claimed_for="", due_at=DatabaseNow(), failures=F("failures"))

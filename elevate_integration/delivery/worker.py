@@ -1,0 +1,216 @@
+"""The loop: marks first, then calls. One thread talks to the database, the senders only to Elevate.
+
+It claims no more rows than it has free senders, so that a killed worker leaves no more doubt than calls in flight.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from django.core.signals import setting_changed
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
+
+from elevate_integration.clock import DatabaseNow
+from elevate_integration.conf import conf
+from elevate_integration.delivery import queue
+from elevate_integration.delivery.queue import Claimed, Result
+from elevate_integration.delivery.sender import Request, make_client, prepare, send
+from elevate_integration.delivery.sweep import sweep_if_due
+from elevate_integration.elevate.client import ElevateClient
+from elevate_integration.models import DeliveryState
+from elevate_integration.sync import database, sync_order
+
+logger = logging.getLogger(__name__)
+
+_MARKS_PER_STEP = 20
+_HEARTBEAT = 15.0
+_DATABASE_AWAY = (OperationalError, InterfaceError)
+_Job = tuple[Claimed, Request]
+
+
+class Worker:
+    """Delivers until it is told to stop. Any number may run beside each other.
+
+    threads: calls in flight at most. poll: seconds between looks at an idle queue.
+    heard: gets a line for each thing that happened (the demo's terminal).
+    """
+
+    def __init__(
+        self, *, threads: int | None = None, poll: float = 1.0, heard: Callable[[Result], None] | None = None
+    ) -> None:
+        self.threads = threads or conf().threads
+        self.poll = poll
+        self.heard = heard
+        self.stopping = threading.Event()
+        self._inbox: SimpleQueue[Result | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._unsettled: list[Result] = []
+        self._open = 0
+        self._senders: list[threading.Thread] = []
+        self._client: ElevateClient | None = None
+        self._last_heartbeat = float("-inf")
+
+    def wake(self) -> None:
+        """Look at the queue now. Safe from any thread; returns at once."""
+        self._inbox.put(None)
+
+    def stop(self) -> None:
+        """Finish the calls in flight, then end. Safe from any thread and from a signal handler."""
+        self.stopping.set()
+        self._inbox.put(None)
+
+    def run(self) -> None:
+        """Deliver until `stop()`. A database that is away is waited for; answers are kept meanwhile."""
+        away = 0
+        try:
+            while not (self.stopping.is_set() and not self._open and not self._unsettled):
+                try:
+                    busy = self._step(sweeping=True)
+                    away = 0
+                except _DATABASE_AWAY:
+                    away += 1
+                    self._database_is_away(away)
+                    if self.stopping.is_set() and away > 3:
+                        break
+                    continue
+                if not busy:
+                    self._wait(self._idle_seconds())
+        finally:
+            self._close()
+
+    def run_once(self, *, sweeping: bool = True) -> int:
+        """Deliver what is due now, sweep if it is time, and come back. Gives the number of calls made."""
+        made = 0
+        try:
+            while True:
+                busy = self._step(sweeping=sweeping)
+                made += self._made
+                if not busy and not self._open:
+                    return made
+                if self._open and not busy:
+                    self._wait(None)
+        finally:
+            self._close()
+
+    def _step(self, *, sweeping: bool) -> bool:
+        """Do one round. Tells whether there was anything to do."""
+        self._made = self._collect()
+        busy = bool(self._made)
+        if self.stopping.is_set():
+            return busy
+        self._beat()
+        busy |= self._sync_marks()
+        busy |= self._send_due()
+        if sweeping and not busy and not self._open:
+            busy |= sweep_if_due() is not None
+        return busy
+
+    def _collect(self) -> int:
+        """Settle the answers that have come in, as one group."""
+        while True:
+            try:
+                result = self._inbox.get_nowait()
+            except Empty:
+                break
+            if result is not None:
+                self._keep(result)
+        return self._settle()
+
+    def _keep(self, result: Result) -> None:
+        self._open -= 1
+        self._unsettled.append(result)
+
+    def _settle(self) -> int:
+        group = self._unsettled
+        if not group:
+            return 0
+        queue.settle_all(group)
+        self._unsettled = []
+        for result in group:
+            if self.heard is not None:
+                self.heard(result)
+        return len(group)
+
+    def _sync_marks(self) -> bool:
+        refs = queue.due_orders(_MARKS_PER_STEP)
+        return any([not sync_order(ref).skipped for ref in refs])
+
+    def _send_due(self) -> bool:
+        claimed = queue.claim(self.threads - self._open)
+        for one in claimed:
+            prepared = prepare(one)
+            self._open += 1
+            if isinstance(prepared, Result):
+                self._inbox.put(prepared)
+            else:
+                self._jobs.put((one, prepared))
+                self._start_senders()
+        return bool(claimed)
+
+    def _start_senders(self) -> None:
+        if self._client is None:
+            self._client = make_client()
+            setting_changed.connect(self._forget_client)
+        if len(self._senders) < min(self._open, self.threads):
+            name = f"elevate-sender-{len(self._senders) + 1}"
+            thread = threading.Thread(target=self._send_loop, name=name, daemon=True)
+            self._senders.append(thread)
+            thread.start()
+
+    def _forget_client(self, **kwargs: object) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = make_client()
+
+    def _send_loop(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            claimed, request = job
+            client = self._client
+            assert client is not None  # noqa: S101 - made before the first job is queued
+            self._inbox.put(send(client, claimed, request))
+
+    def _wait(self, seconds: float | None) -> None:
+        """Sleep until an answer or a wake-up comes, `seconds` at most."""
+        try:
+            result = self._inbox.get(timeout=seconds)
+        except Empty:
+            return
+        if result is not None:
+            self._keep(result)
+
+    def _idle_seconds(self) -> float | None:
+        if self._open and self._open >= self.threads:
+            return None
+        due = queue.next_due()
+        return self.poll if due is None else min(max(due, 0.01), self.poll)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._last_heartbeat < _HEARTBEAT:
+            return
+        self._last_heartbeat = time.monotonic()
+        close_old_connections()
+        DeliveryState.objects.using(database()).update_or_create(pk=1, defaults={"heartbeat_at": DatabaseNow()})
+
+    def _database_is_away(self, times: int) -> None:
+        logger.exception("The database cannot be reached; answers are kept, trying again.")
+        for connection in connections.all(initialized_only=True):
+            try:
+                connection.close()
+            except DatabaseError:
+                logger.debug("A broken connection could not be closed.")
+        self.stopping.wait(min(0.1 * 2 ** min(times, 6), 5.0))
+
+    def _close(self) -> None:
+        for _ in self._senders:
+            self._jobs.put(None)
+        for thread in self._senders:
+            thread.join()
+        self._senders = []
+        if self._client is not None:
+            setting_changed.disconnect(self._forget_client)
+            self._client.close()
+            self._client = None

@@ -1,0 +1,93 @@
+"""`order_changed(ref)`: the one public call behind every signal. One INSERT, and nothing ever reaches the host."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from django.db import connections, router, transaction
+
+from elevate_integration.clock import now_sql
+from elevate_integration.conf import conf
+from elevate_integration.models import OrderMark
+from elevate_integration.wake import wake
+
+logger = logging.getLogger(__name__)
+
+# How far back the memo "already marked in this transaction" looks. A miss costs one more mark, nothing else.
+_MEMO_REACH = 200
+
+
+class _WakeAfterCommit:
+    """Wakes delivery after the commit; while it is registered, its order needs no second mark.
+
+    Django drops it together with the savepoint in which it was registered, and so the memo is never wrong.
+    """
+
+    def __init__(self, order_ref: str) -> None:
+        self.order_ref = order_ref
+
+    def __call__(self) -> None:
+        wake()
+
+
+def order_changed(order_ref: Any, *, using: str | None = None) -> None:
+    """Say that an order has to be looked at again.
+
+    order_ref: the order's reference, as the order source understands it.
+    using: the database alias in which the host wrote; the mark is as durable as that transaction.
+    Never raises: what goes wrong is logged with the order, and the sweep repairs it.
+    """
+    try:
+        _mark(str(order_ref), using)
+    except Exception:
+        logger.exception("Order %s could not be marked; the next sweep will look at it.", order_ref)
+
+
+def _mark(order_ref: str, using: str | None) -> None:
+    ours = router.db_for_write(OrderMark)
+    theirs = using or ours
+    host = connections[theirs]
+    if _already_marked(host, order_ref):
+        return
+    if theirs != ours:
+        transaction.on_commit(partial(_insert_later, order_ref, ours), using=theirs, robust=True)
+        return
+    if not host.in_atomic_block:
+        insert(order_ref, using=ours, seconds=conf().quiet_time, quiet=True)
+        wake()
+        return
+    with transaction.atomic(using=ours):
+        insert(order_ref, using=ours)
+    transaction.on_commit(_WakeAfterCommit(order_ref), using=ours, robust=True)
+
+
+def _insert_later(order_ref: str, ours: str) -> None:
+    try:
+        insert(order_ref, using=ours)
+    except Exception:
+        logger.exception("Order %s could not be marked; the next sweep will look at it.", order_ref)
+        return
+    wake()
+
+
+def _already_marked(connection: Any, order_ref: str) -> bool:
+    if not connection.in_atomic_block:
+        return False
+    recent = islice(reversed(connection.run_on_commit), _MEMO_REACH)
+    return any(isinstance(entry[1], _WakeAfterCommit) and entry[1].order_ref == order_ref for entry in recent)
+
+
+def insert(order_ref: str, *, using: str, seconds: float = 0.0, quiet: bool = False) -> None:
+    """Write one mark, due `seconds` from now. Raises what the database raises."""
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    table, columns = OrderMark._meta.db_table, ", ".join(quote(c) for c in ("order_ref", "due_at", "quiet"))
+    due = now_sql(connection, seconds).replace("%", "%%")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(table)} ({columns}) VALUES (%s, {due}, %s)",  # noqa: S608
+            [order_ref, quiet],
+        )

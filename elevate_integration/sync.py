@@ -1,0 +1,436 @@
+"""`sync_order(ref)`: reads one order's truth and writes the wish. Never sends, never decides what Elevate has.
+
+Marks, the sweep, staff, the API and the commands all come through here. The order's row in `TrackedOrder` is
+locked before the order is read, so the newer truth wins whoever syncs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import OperationalError, connections, router, transaction
+from django.db.models import F
+
+from elevate_integration import marks
+from elevate_integration.clock import DatabaseNow, database_now
+from elevate_integration.conf import conf, order_source
+from elevate_integration.delivery.backoff import wait
+from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, State, wish
+from elevate_integration.models import OrderMark, ProductMapping, Registration, TrackedOrder, UnmappedSale
+from elevate_integration.orders.source import Seat, Snapshot
+from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, Wanting, derive
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+_READ_BY_SYNC = (
+    "seat_key", "seat_active", "missing", "unwanted_at", "remote_product_id", "learner_key", "remote_user_id",
+    "firstname", "lastname", "email", "email_key", "amount_paid", "product_title", "problems", "other_user_id",
+    "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages", "due_at", "trigger",
+    "actor", "cancel_details", "brake_released",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What one sync did, or would do.
+
+    created: registrations made. cancelled: live registrations no longer wanted. changed: rows written besides.
+    unmapped: seats listed as unmapped sales. withheld: registrations not made because of a cap or the go-live date.
+    skipped: another process was at it, or nothing was due. error: why the order could not be read.
+    """
+
+    order_ref: str
+    created: int = 0
+    cancelled: int = 0
+    changed: int = 0
+    unmapped: int = 0
+    withheld: int = 0
+    skipped: bool = False
+    error: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.created or self.cancelled or self.changed or self.unmapped)
+
+
+@dataclass
+class _Work:
+    """One order's changes, worked out in memory."""
+
+    order_ref: str
+    new: list[Registration] = field(default_factory=list)
+    changed: list[Registration] = field(default_factory=list)
+    fields: set[str] = field(default_factory=set)
+    sales: list[UnmappedSale] = field(default_factory=list)
+    over: list[int] = field(default_factory=list)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+    cancelled: int = 0
+    withheld: int = 0
+    recheck: bool = False
+
+    def result(self) -> SyncResult:
+        return SyncResult(
+            self.order_ref,
+            created=len(self.new),
+            cancelled=self.cancelled,
+            changed=len(self.changed) - self.cancelled,
+            unmapped=len(self.sales),
+            withheld=self.withheld,
+        )
+
+
+def database() -> str:
+    """Give the alias of the database that holds our tables; sync and delivery read where they write."""
+    return router.db_for_write(Registration)
+
+
+def sync_order(order_ref: Any, *, trigger: str = "mark", actor: str = "", room: int | None = None) -> SyncResult:
+    """Make an order's registrations match the order.
+
+    trigger: who asks: `mark`, `sweep`, `staff`, `api`, `command`. actor: the person, if one asks.
+    room: how many registrations may be made at most (the sweep's cap); None for no limit.
+    A source that raises is recorded on the order's row and reported in the result; nothing is cancelled then.
+    Raises only what the database raises while it is away.
+    """
+    ref = str(order_ref)
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic(using=database()):
+                return _sync_locked(ref, trigger, actor, room)
+        except OperationalError as error:
+            if attempt + 1 == _TRIES:
+                return _record_failure(ref, error)
+        except Exception as error:
+            logger.exception("Order %s could not be synced.", ref)
+            return _record_failure(ref, error)
+    raise AssertionError("unreachable")
+
+
+def _sync_locked(ref: str, trigger: str, actor: str, room: int | None) -> SyncResult:
+    using = database()
+    tracked = _lock(ref, using, skip_locked=trigger == "mark")
+    if tracked is None:
+        return SyncResult(ref, skipped=True)
+    seen = list(OrderMark.objects.using(using).filter(order_ref=ref).due().values_list("pk", flat=True))
+    if trigger == "mark" and not seen:
+        return SyncResult(ref, skipped=True)
+    snapshot = order_source().snapshot(ref)
+    held = list(Registration.objects.using(using).of_order(ref).select_for_update())
+    mappings = _mappings([snapshot], using)
+    now: datetime = tracked.db_now  # type: ignore[attr-defined]
+    work = _work_out(ref, snapshot, mappings, held, now, trigger=trigger, actor=actor, room=room)
+    _write(work, using, now)
+    if seen:
+        OrderMark.objects.using(using).filter(pk__in=seen).delete()
+    result = work.result()
+    if result.writes or tracked.last_error or tracked.last_synced_at is None:
+        TrackedOrder.objects.using(using).filter(pk=tracked.pk).update(
+            last_synced_at=now, last_error="", failures=0
+        )
+    return result
+
+
+def _lock(ref: str, using: str, *, skip_locked: bool) -> TrackedOrder | None:
+    rows = TrackedOrder.objects.using(using).filter(order_ref=ref).annotate(db_now=DatabaseNow())
+    features = connections[using].features
+    if not features.has_select_for_update:
+        # SQLite: a write comes first, so that the transaction never has to turn from reader to writer.
+        if not rows.update(order_ref=ref):
+            TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
+        return rows.get()
+    locked = rows.select_for_update(skip_locked=skip_locked and features.has_select_for_update_skip_locked)
+    tracked = locked.first()
+    if tracked is None and not rows.exists():
+        TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
+        tracked = locked.first()
+    return tracked
+
+
+def _mappings(snapshots: Iterable[Snapshot | None], using: str) -> list[ProductMapping]:
+    keys = {key for shot in snapshots if shot is not None for seat in shot.seats for key in seat.product_keys}
+    return list(ProductMapping.objects.using(using).sold_as(keys)) if keys else []
+
+
+def _work_out(
+    ref: str,
+    snapshot: Snapshot | None,
+    mappings: Sequence[ProductMapping],
+    held: Sequence[Registration],
+    now: datetime,
+    *,
+    trigger: str,
+    actor: str = "",
+    room: int | None = None,
+) -> _Work:
+    using = database()
+    work = _Work(ref)
+    plan = derive(snapshot, mappings, held)
+    if plan.new or plan.unmapped:
+        plan = _within_go_live(ref, snapshot, mappings, held, plan, using)
+    by_id = {mapping.pk: mapping for mapping in mappings}
+    for reading in plan.readings:
+        row = next(row for row in held if row.pk == reading.pk)
+        _follow(work, row, reading, by_id.get(row.mapping_id), now, trigger=trigger, actor=actor)
+    new = [_make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
+    if room is not None and len(new) > room:
+        work.withheld += len(new) - room
+        new = new[:room]
+    work.new = new
+    _hold_same_email([*new, *(r for r in held if r.obstacle == Obstacle.IDENTITY)], using, work)
+    work.pairs |= {(row.learner_key, row.remote_product_id) for row in new}
+    work.sales = [_unmapped_sale(ref, seat) for seat in plan.unmapped]
+    return work
+
+
+def _within_go_live(
+    ref: str,
+    snapshot: Snapshot | None,
+    mappings: Sequence[ProductMapping],
+    held: Sequence[Registration],
+    plan: Plan,
+    using: str,
+) -> Plan:
+    """Leave out what history must not bring, and seats sold unmapped about which staff have not decided."""
+    go_live = conf().go_live
+    placed = order_source().placed_at(ref)
+    if go_live is None or placed is None or placed < go_live:
+        return replace(plan, new=(), unmapped=())
+    sales = UnmappedSale.objects.using(using).filter(order_ref=ref).values_list("seat_key", "decision")
+    known = dict(sales)
+    if known and plan.new:
+        released = {seat for seat, decision in known.items() if decision == UnmappedSale.Decision.APPLY}
+        plan = derive(snapshot, mappings, held, undecided=set(known), released=released)
+    return replace(plan, unmapped=tuple(seat for seat in plan.unmapped if seat.key not in known))
+
+
+def _unmapped_sale(ref: str, seat: Seat) -> UnmappedSale:
+    return UnmappedSale(
+        order_ref=ref,
+        seat_key=seat.key,
+        product_keys=UnmappedSale.pack(seat.product_keys),
+        product_title=seat.title[:300],
+    )
+
+
+def _make(ref: str, wanting: Wanting, now: datetime, *, trigger: str, actor: str) -> Registration:
+    row = Registration(
+        order_ref=ref,
+        seat_key=wanting.seat_key,
+        mapping_id=wanting.mapping_id,
+        remote_product_id=wanting.remote_product_id,
+        trigger=trigger,
+        actor=actor,
+        created_at=now,
+        updated_at=now,
+    )
+    _take_details(row, wanting.details)
+    _put(row, row.state, now)
+    return row
+
+
+def _take_details(row: Registration, found: Any) -> None:
+    row.learner_key = found.learner_key
+    row.remote_user_id = found.remote_user_id
+    row.firstname, row.lastname = found.firstname, found.lastname
+    row.email, row.email_key = found.email, found.email_key
+    row.amount_paid = found.amount_paid
+    row.product_title = found.product_title
+    problems = ",".join(found.problems)
+    if row.problems != problems:
+        row.problems = problems
+    if problems:
+        row.obstacle = Obstacle.INCOMPLETE
+    elif row.obstacle == Obstacle.INCOMPLETE:
+        row.obstacle = Obstacle.NONE
+
+
+def _put(row: Registration, state: State, now: datetime) -> None:
+    """Take over a state and say when the next call is due. An open call keeps its lease; settle goes on from there."""
+    row.put(state)
+    if row.claim_token is not None:
+        return
+    if state.next_operation is None:
+        row.due_at = None
+    elif row.due_at is None:
+        row.due_at = now
+
+
+def _follow(
+    work: _Work,
+    row: Registration,
+    reading: Reading,
+    mapping: ProductMapping | None,
+    now: datetime,
+    *,
+    trigger: str,
+    actor: str,
+) -> None:
+    before = {name: getattr(row, name) for name in _READ_BY_SYNC}
+    was_wanted = row.wanted
+    row.seat_key = reading.seat_key
+    row.other_user_id = reading.other_user_id
+    if reading.details is not None and row.at_elevate == AtElevate.ABSENT and row.claim_token is None:
+        _take_details(row, reading.details)
+        if not row.touched and mapping is not None and mapping.sells:
+            row.remote_product_id = mapping.remote_product_id
+    _put(row, _read_wish(row, reading, now), now)
+    if row.wanted != was_wanted:
+        row.trigger, row.actor = trigger, actor
+        row.failures = 0
+    changed = {name for name, value in before.items() if getattr(row, name) != value}
+    if was_wanted and not row.wanted and (row.at_elevate in LIVE or row.at_elevate == AtElevate.MAYBE):
+        work.cancelled += 1
+    if _needs_second_read(row) and changed & {"unwanted_at", "missing"}:
+        work.recheck = True
+    if changed:
+        row.updated_at = now
+        work.changed.append(row)
+        work.fields |= changed | {"updated_at", "failures"}
+        work.pairs.add((row.learner_key, row.remote_product_id))
+
+
+def _needs_second_read(row: Registration) -> bool:
+    gone = row.missing and row.wanted
+    open_cancel = not row.wanted and not row.confirmed and row.touched and row.at_elevate != AtElevate.ABSENT
+    in_flight = not row.wanted and not row.confirmed and row.claim_token is not None
+    return gone or open_cancel or in_flight
+
+
+def _read_wish(row: Registration, reading: Reading, now: datetime) -> State:
+    """Turn what the order says into a wish. Only a change of the order changes it: staff decisions outlive syncs."""
+    state = row.state
+    grace_over = row.unwanted_at is not None and now >= row.unwanted_at + timedelta(seconds=conf().cancel_grace)
+    if reading.missing and not row.missing:
+        row.missing = True
+        row.unwanted_at = row.unwanted_at or now
+        return state
+    if reading.missing and row.seat_active and not grace_over:
+        return state
+    twice_missing = reading.missing and row.seat_active
+    if not reading.missing and row.missing:
+        row.missing = False
+        if row.wanted:
+            row.unwanted_at = None
+    already_unwanted = not row.wanted
+    if reading.active != row.seat_active:
+        row.seat_active = reading.active
+        if reading.active:
+            row.staff_cancelled, row.cancel_details, row.brake_released = False, None, False
+        state = wish(state, wanted=reading.active)
+        if not already_unwanted or reading.active:
+            row.unwanted_at = None if reading.active else now
+    if not state.wanted and grace_over and (already_unwanted or twice_missing) and row.touched:
+        state = replace(state, confirmed=True)
+    return state
+
+
+def _hold_same_email(rows: Iterable[Registration], using: str, work: _Work) -> None:
+    """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
+    asking = [row for row in rows if row.email_key and row.remote_user_id and not row.identity_checked]
+    if not asking:
+        return
+    known: dict[str, set[str]] = defaultdict(set)
+    found = Registration.objects.using(using).filter(
+        email_key__in={row.email_key for row in asking}, at_elevate__in=LIVE
+    )
+    for email_key, user_id in found.values_list("email_key", "remote_user_id"):
+        known[email_key].add(user_id)
+    for row in asking:
+        others = known[row.email_key] - {row.remote_user_id}
+        held = bool(others) and row.remote_user_id not in known[row.email_key]
+        if held == (row.obstacle == Obstacle.IDENTITY) or row.obstacle == Obstacle.INCOMPLETE:
+            continue
+        row.obstacle = Obstacle.IDENTITY if held else Obstacle.NONE
+        row.problems = SAME_EMAIL if held else ""
+        row.due_at = None
+        _put(row, row.state, row.updated_at)
+        if row.pk is not None:
+            work.changed += [] if row in work.changed else [row]
+            work.fields |= {"obstacle", "problems", "due_at", "status"}
+
+
+def _write(work: _Work, using: str, now: datetime) -> None:
+    if work.new:
+        Registration.objects.using(using).bulk_create(work.new)
+    if work.changed:
+        Registration.objects.using(using).bulk_update(work.changed, sorted(work.fields))
+    if work.sales:
+        UnmappedSale.objects.using(using).bulk_create(work.sales, ignore_conflicts=True)
+    if work.recheck:
+        marks.insert(work.order_ref, using=using, seconds=conf().cancel_grace)
+    cover(work.pairs, now)
+
+
+def cover(pairs: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Decide which unwanted registrations another wanted one covers. Runs inside the caller's transaction.
+
+    pairs: learner key and Remote Product ID. All rows of a pair are locked, so that two orders of one learner
+    cannot each take the other for the one that stays.
+    """
+    using = database()
+    wanted_pairs = {pair for pair in pairs if pair[0]}
+    if not wanted_pairs:
+        return
+    rows = Registration.objects.using(using).filter(
+        learner_key__in={learner for learner, _ in wanted_pairs},
+        remote_product_id__in={product for _, product in wanted_pairs},
+    )
+    groups: dict[tuple[str, str], list[Registration]] = defaultdict(list)
+    for row in rows.order_by("pk").select_for_update():
+        groups[row.learner_key, row.remote_product_id].append(row)
+    for pair in wanted_pairs & groups.keys():
+        _cover_group(groups[pair], using, now)
+
+
+def _cover_group(rows: list[Registration], using: str, now: datetime) -> None:
+    covered = any(row.wanted for row in rows)
+    for row in rows:
+        if row.wanted or row.at_elevate not in LIVE:
+            continue
+        if covered and row.obstacle in (Obstacle.NONE, Obstacle.PARKED):
+            row.obstacle = Obstacle.COVERED
+        elif not covered and row.obstacle == Obstacle.COVERED:
+            # The one that covered it has just gone: read again before the last access is taken away.
+            row.obstacle, row.confirmed, row.unwanted_at = Obstacle.NONE, False, now
+            marks.insert(row.order_ref, using=using, seconds=conf().cancel_grace)
+        else:
+            continue
+        _put(row, row.state, now)
+        row.updated_at = now
+        row.save(using=using, update_fields=["obstacle", "confirmed", "unwanted_at", "status", "due_at", "updated_at"])
+
+
+def _record_failure(ref: str, error: Exception) -> SyncResult:
+    """Keep the order's marks for later and say on its row what went wrong. Raises when the database is away."""
+    using = database()
+    text = f"{type(error).__name__}: {error}"[:2000]
+    with transaction.atomic(using=using):
+        TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
+        row = TrackedOrder.objects.using(using).filter(order_ref=ref)
+        row.update(last_error=text, failures=F("failures") + 1)
+        failures = row.values_list("failures", flat=True).get()
+        later = DatabaseNow(wait(failures, first=conf().retry_first, ceiling=conf().retry_ceiling))
+        OrderMark.objects.using(using).filter(order_ref=ref).due().update(due_at=later, quiet=False)
+    return SyncResult(ref, error=text)
+
+
+def preview(order_refs: Sequence[str]) -> list[SyncResult]:
+    """Work out what a sync of these orders would do, and write nothing. One query per table for the whole batch."""
+    using = database()
+    snapshots: Mapping[str, Snapshot | None] = order_source().snapshots(order_refs)
+    held: dict[str, list[Registration]] = defaultdict(list)
+    for row in Registration.objects.using(using).filter(order_ref__in=list(order_refs)).order_by("pk"):
+        held[row.order_ref].append(row)
+    mappings = _mappings(snapshots.values(), using)
+    now = database_now(using)
+    return [
+        _work_out(ref, snapshots.get(ref), mappings, held[ref], now, trigger="preview").result()
+        for ref in order_refs
+    ]
