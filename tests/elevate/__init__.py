@@ -1,0 +1,3 @@
+"""Tests of the room that speaks to Elevate."""
+
+from __future__ import annotations
