@@ -30,7 +30,9 @@ class Conf:
     """The settings as the package uses them. Field names are the keys of the ELEVATE dict in lower case."""
 
     url: str = _setting("", "Address of the Elevate site, `https://…`. A pasted path is stripped.")
-    api_key: str = _setting("", "The site's API key. Keep it in the environment, not in the code.", repr=False)
+    api_key: str = _setting(
+        "", "The site's API key. Keep it in the environment, not in the code.", repr=False
+    )
     order_source: str = _setting("", "Dotted path of the host's `OrderSource` class.")
     go_live: datetime | None = _setting(
         None, "Orders placed before this date are never registered. A date, a datetime or ISO text."
@@ -67,7 +69,8 @@ class Conf:
     )
     name_placeholder: str = _setting("", "Sent instead of an empty first or last name.")
     payload: str | Callable[..., Mapping[str, Any]] | None = _setting(
-        None, "Callable (or its path) that gets the registration and gives further fields, `explanation` among them."
+        None,
+        "Callable (or its path) that gets the registration and gives further fields, `explanation` among them.",
     )
     cancellations_email: TextOrCallable = _setting(
         "", "Address of the person at your office who gets Elevate's notice of a cancellation."
@@ -109,7 +112,9 @@ class Conf:
     probe_interval: float = _setting(60.0, "Seconds between probes while Elevate is away or refuses the key.")
     sweep_interval: float = _setting(300.0, "Seconds between two sweeps for changes that no signal told.")
     sweep_overlap: float = _setting(900.0, "Seconds by which each sweep looks back before the last one.")
-    sweep_batch: int = _setting(200, "Orders with held or live registrations that a sweep reads again in rotation.")
+    sweep_batch: int = _setting(
+        200, "Orders with held or live registrations that a sweep reads again in rotation."
+    )
     url_stripped: str = field(default="", repr=False)
 
     @property

@@ -173,9 +173,7 @@ def settle(state: State, operation: Operation, outcome: Outcome, *, repeat_once:
 
 def _settle_register(state: State, outcome: Outcome, *, repeat_once: bool) -> State:
     if outcome is Outcome.DONE:
-        return replace(
-            state, at_elevate=AtElevate.PRESENT, obstacle=Obstacle.NONE, was_there=True, doubts=0
-        )
+        return replace(state, at_elevate=AtElevate.PRESENT, obstacle=Obstacle.NONE, was_there=True, doubts=0)
     if outcome is Outcome.REFUSED:
         return replace(state, obstacle=Obstacle.REFUSED)
     doubts = state.doubts + (outcome is Outcome.UNKNOWN)

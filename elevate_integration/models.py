@@ -53,7 +53,9 @@ class ProductMapping(models.Model):
         help_text=_("Where Elevate's “Register” button sends a visitor; typed into the product in Elevate."),
     )
     active = models.BooleanField(
-        _("active"), default=True, help_text=_("Inactive: new sales are not registered; nothing is cancelled.")
+        _("active"),
+        default=True,
+        help_text=_("Inactive: new sales are not registered; nothing is cancelled."),
     )
     not_for_elevate = models.BooleanField(
         _("not for Elevate"), default=False, help_text=_("This product has no course in Elevate.")
@@ -151,7 +153,9 @@ class UnmappedSale(models.Model):
         verbose_name = _("unmapped sale")
         verbose_name_plural = _("unmapped sales")
         default_permissions = ("view",)
-        constraints = [models.UniqueConstraint(fields=["order_ref", "seat_key"], name="elevate_unmapped_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["order_ref", "seat_key"], name="elevate_unmapped_unique")
+        ]
         indexes = [models.Index(fields=["decision"], name="elevate_unmapped_decision")]
 
     def __str__(self) -> str:
@@ -174,7 +178,10 @@ class Registration(models.Model):
     order_ref = ReferenceField(_("order"), max_length=150)
     seat_key = ReferenceField(_("order line"), max_length=150)
     mapping = models.ForeignKey(
-        ProductMapping, on_delete=models.PROTECT, related_name="registrations", verbose_name=_("product mapping")
+        ProductMapping,
+        on_delete=models.PROTECT,
+        related_name="registrations",
+        verbose_name=_("product mapping"),
     )
     remote_product_id = ReferenceField(_("Remote Product ID"), max_length=150)
     learner_key = ReferenceField(max_length=270, blank=True)
@@ -188,8 +195,12 @@ class Registration(models.Model):
     product_title = models.CharField(_("product"), max_length=300, blank=True)
 
     wanted = models.BooleanField(default=True)
-    at_elevate = models.CharField(max_length=10, choices=[(v, v) for v in AtElevate], default=AtElevate.ABSENT)
-    obstacle = models.CharField(max_length=16, choices=[(v, v) for v in Obstacle], blank=True, default=Obstacle.NONE)
+    at_elevate = models.CharField(
+        max_length=10, choices=[(v, v) for v in AtElevate], default=AtElevate.ABSENT
+    )
+    obstacle = models.CharField(
+        max_length=16, choices=[(v, v) for v in Obstacle], blank=True, default=Obstacle.NONE
+    )
     status = models.CharField(_("status"), max_length=16, default=Status.PENDING)
     problems = models.CharField(max_length=200, blank=True)
     error_messages = models.JSONField(_("what Elevate said"), default=list, blank=True)
@@ -234,17 +245,26 @@ class Registration(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["order_ref", "seat_key", "remote_product_id", "learner_key"], name="elevate_registration_unique"
+                fields=["order_ref", "seat_key", "remote_product_id", "learner_key"],
+                name="elevate_registration_unique",
             )
         ]
         indexes = [
             # A partial index on a status value falls back to a scan under a generic plan; this one does not.
-            models.Index(fields=["due_at"], name="elevate_registration_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["due_at"], name="elevate_registration_due", condition=Q(due_at__isnull=False)
+            ),
             models.Index(fields=["learner_key", "remote_product_id"], name="elevate_registration_learner"),
             models.Index(fields=["email_key"], name="elevate_registration_email"),
             models.Index(fields=["status", "-id"], name="elevate_registration_status"),
-            models.Index(fields=["claim_token"], name="elevate_registration_claim", condition=Q(claim_token__isnull=False)),
-            models.Index(fields=["braked_at"], name="elevate_registration_brake", condition=Q(braked_at__isnull=False)),
+            models.Index(
+                fields=["claim_token"],
+                name="elevate_registration_claim",
+                condition=Q(claim_token__isnull=False),
+            ),
+            models.Index(
+                fields=["braked_at"], name="elevate_registration_brake", condition=Q(braked_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -276,7 +296,9 @@ class Registration(models.Model):
     def touched(self) -> bool:
         """Whether anything may have reached Elevate; until then the row follows order and mapping."""
         return (
-            self.at_elevate != AtElevate.ABSENT or self.registered_at is not None or self.claim_token is not None
+            self.at_elevate != AtElevate.ABSENT
+            or self.registered_at is not None
+            or self.claim_token is not None
         )
 
 

@@ -91,7 +91,9 @@ def database() -> str:
     return router.db_for_write(Registration)
 
 
-def sync_order(order_ref: Any, *, trigger: str = "mark", actor: str = "", room: int | None = None) -> SyncResult:
+def sync_order(
+    order_ref: Any, *, trigger: str = "mark", actor: str = "", room: int | None = None
+) -> SyncResult:
     """Make an order's registrations match the order.
 
     trigger: who asks: `mark`, `sweep`, `staff`, `api`, `command`. actor: the person, if one asks.
@@ -143,7 +145,9 @@ def _lock(ref: str, using: str, *, skip_locked: bool) -> TrackedOrder | None:
     if not features.has_select_for_update:
         # SQLite: a write comes first, so that the transaction never has to turn from reader to writer.
         if not rows.update(order_ref=ref):
-            TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
+            TrackedOrder.objects.using(using).bulk_create(
+                [TrackedOrder(order_ref=ref)], ignore_conflicts=True
+            )
         return rows.get()
     locked = rows.select_for_update(skip_locked=skip_locked and features.has_select_for_update_skip_locked)
     tracked = locked.first()
@@ -306,7 +310,9 @@ def _needs_second_read(row: Registration) -> bool:
 def _read_wish(row: Registration, reading: Reading, now: datetime) -> State:
     """Turn what the order says into a wish. Only a change of the order changes it: staff decisions outlive syncs."""
     state = row.state
-    grace_over = row.unwanted_at is not None and now >= row.unwanted_at + timedelta(seconds=conf().cancel_grace)
+    grace_over = row.unwanted_at is not None and now >= row.unwanted_at + timedelta(
+        seconds=conf().cancel_grace
+    )
     if reading.missing and not row.missing:
         row.missing = True
         row.unwanted_at = row.unwanted_at or now
@@ -404,7 +410,10 @@ def _cover_group(rows: list[Registration], using: str, now: datetime) -> None:
             continue
         _put(row, row.state, now)
         row.updated_at = now
-        row.save(using=using, update_fields=["obstacle", "confirmed", "unwanted_at", "status", "due_at", "updated_at"])
+        row.save(
+            using=using,
+            update_fields=["obstacle", "confirmed", "unwanted_at", "status", "due_at", "updated_at"],
+        )
 
 
 def _record_failure(ref: str, error: Exception) -> SyncResult:

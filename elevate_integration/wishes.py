@@ -281,7 +281,9 @@ def _match(rows: list[Held], found: Details) -> tuple[Held | None, str]:
     if not found.learner_key:
         # A learner who can no longer be read (his account was deleted) is no refund.
         return next((row for row in rows if row.touched), rows[0]), ""
-    same_person = next((row for row in rows if row.touched and found.email and row.email_key == found.email_key), None)
+    same_person = next(
+        (row for row in rows if row.touched and found.email and row.email_key == found.email_key), None
+    )
     if same_person is not None:
         return same_person, found.remote_user_id or found.learner_key
     return next((row for row in rows if not row.touched), None), ""

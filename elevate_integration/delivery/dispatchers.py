@@ -110,7 +110,9 @@ class ThreadDispatcher(Dispatcher):
             atexit.register(self._shut_down)
         self._pid = os.getpid()
         self._worker = Worker(poll=self.poll)
-        self._thread = threading.Thread(target=self._run, args=(self._worker,), name="elevate-delivery", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(self._worker,), name="elevate-delivery", daemon=True
+        )
         self._thread.start()
 
     def _run(self, worker: Worker) -> None:

@@ -128,7 +128,12 @@ def _suspect_key(state: DeliveryState, called: Sequence[Result], now: datetime, 
     products = {attempt.registration.remote_product_id for attempt in last}
     learners = {attempt.registration.learner_key for attempt in last}
     all_refused = all(attempt.outcome == Outcome.REFUSED for attempt in last)
-    if len(last) < enough or not all_refused or len(said) != 1 or min(len(products), len(learners)) < _DISTINCT:
+    if (
+        len(last) < enough
+        or not all_refused
+        or len(said) != 1
+        or min(len(products), len(learners)) < _DISTINCT
+    ):
         return
     message = "; ".join(text for _, text in last[0].messages)
     _shut(state, KEY, message, now, conf().probe_interval)

@@ -78,7 +78,9 @@ def next_due() -> float | None:
     using = database()
     moments = [
         OrderMark.objects.using(using).aggregate(due=Min("due_at"), now=DatabaseNow()),
-        Registration.objects.using(using).filter(due_at__isnull=False).aggregate(due=Min("due_at"), now=DatabaseNow()),
+        Registration.objects.using(using)
+        .filter(due_at__isnull=False)
+        .aggregate(due=Min("due_at"), now=DatabaseNow()),
     ]
     waits = [(m["due"] - m["now"]).total_seconds() for m in moments if m["due"] is not None]
     return min(waits, default=None)
@@ -162,7 +164,9 @@ def _lapse(using: str) -> None:
 
 def _brake(rows: Iterable[Registration], using: str) -> None:
     """Park the cancels beyond the hourly limit, whoever asked for them."""
-    cancels = [row for row in rows if row.claimed_for == Operation.CANCEL and row.claim_token and not row.braked_at]
+    cancels = [
+        row for row in rows if row.claimed_for == Operation.CANCEL and row.claim_token and not row.braked_at
+    ]
     counted = [row for row in cancels if not row.brake_released]
     if not cancels:
         return
@@ -229,7 +233,9 @@ def _settle_group(results: Sequence[Result]) -> None:
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
         told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]
         Registration.objects.using(using).bulk_update(list(held.values()), list(_SETTLED))
-        Attempt.objects.using(using).bulk_create([_attempt(row, result) for row, result in known if result.called])
+        Attempt.objects.using(using).bulk_create(
+            [_attempt(row, result) for row, result in known if result.called]
+        )
         gate.judge(results, [row for row, _ in known], using)
     for signal, row in told:
         signal.send_robust(sender=Registration, registration=row)
@@ -287,7 +293,10 @@ def _seconds(row: Registration, result: Result) -> float:
         return 0.0
     settings = conf()
     return wait(
-        row.failures, first=settings.retry_first, ceiling=settings.retry_ceiling, retry_after=result.retry_after
+        row.failures,
+        first=settings.retry_first,
+        ceiling=settings.retry_ceiling,
+        retry_after=result.retry_after,
     )
 
 

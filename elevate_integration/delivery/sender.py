@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from django.template import Context, Template
+from django.template import Context, Engine
 from django.utils import timezone
 
 from elevate_integration.conf import Conf, conf
@@ -25,6 +25,9 @@ from elevate_integration.models import Registration
 logger = logging.getLogger(__name__)
 
 Request = RegisterRequest | CancelRequest
+
+# An engine of its own: the host's template settings (its loaders, its context) have no say in these short texts.
+_ENGINE = Engine()
 
 
 def make_client() -> ElevateClient:
@@ -69,8 +72,7 @@ def prepare(claimed: Claimed) -> Request | Result:
 
 
 def _not_called(claimed: Claimed, outcome: Outcome, note: str) -> Result:
-    messages = (("", note),) if outcome is Outcome.REFUSED else ()
-    return Result(claimed, outcome, messages=messages, note=note, started_at=timezone.now())
+    return Result(claimed, outcome, messages=(("", note),), note=note, called=False)
 
 
 def register_request(row: Registration, settings: Conf) -> RegisterRequest:
@@ -114,7 +116,7 @@ def _text(value: str | Callable[..., str], row: Registration) -> str:
     if callable(value):
         return str(value(row))
     if "{{" in value or "{%" in value:
-        return Template(value).render(Context({"registration": row}, autoescape=False))
+        return _ENGINE.from_string(value).render(Context({"registration": row}, autoescape=False))
     return value
 
 

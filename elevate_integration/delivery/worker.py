@@ -193,7 +193,9 @@ class Worker:
             return
         self._last_heartbeat = time.monotonic()
         close_old_connections()
-        DeliveryState.objects.using(database()).update_or_create(pk=1, defaults={"heartbeat_at": DatabaseNow()})
+        DeliveryState.objects.using(database()).update_or_create(
+            pk=1, defaults={"heartbeat_at": DatabaseNow()}
+        )
 
     def _database_is_away(self, times: int) -> None:
         logger.exception("The database cannot be reached; answers are kept, trying again.")

@@ -18,8 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Say what can be asked for."""
-        parser.add_argument("--once", action="store_true", help="Deliver what is due now, sweep, and exit (for cron).")
-        parser.add_argument("--threads", type=int, help="Calls in flight at most; the setting THREADS otherwise.")
+        parser.add_argument(
+            "--once", action="store_true", help="Deliver what is due now, sweep, and exit (for cron)."
+        )
+        parser.add_argument(
+            "--threads", type=int, help="Calls in flight at most; the setting THREADS otherwise."
+        )
         parser.add_argument("--poll", type=float, default=1.0, help="Seconds between looks at an idle queue.")
 
     def handle(self, *args: Any, **options: Any) -> None:

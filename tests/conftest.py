@@ -1,0 +1,62 @@
+"""Fixtures for the whole suite: a fake Elevate over HTTP, the plain shop as host, and delivery on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from elevate_integration import receivers
+from elevate_integration.delivery.worker import Worker
+from elevate_integration.models import ProductMapping
+from elevate_integration.testing import FakeElevate
+from tests.plainshop.models import Invoice, Item
+from tests.plainshop.source import PlainSource
+
+
+@pytest.fixture
+def elevate(settings: Any) -> Iterator[FakeElevate]:
+    """A fake Elevate that the settings point to. It sells ABCD1234 and LAW5678."""
+    with FakeElevate(api_key="test-key", products=("ABCD1234", "LAW5678")) as fake:
+        settings.ELEVATE = {**settings.ELEVATE, "URL": fake.url, "RETRY_FIRST": 0.0, "RETRY_CEILING": 0.0}
+        yield fake
+
+
+@pytest.fixture
+def plainshop(settings: Any, elevate: FakeElevate) -> Iterator[type[PlainSource]]:
+    """The plain shop as the host, its two courses mapped."""
+    settings.ELEVATE = {**settings.ELEVATE, "ORDER_SOURCE": "tests.plainshop.source.PlainSource"}
+    receivers.connect()
+    PlainSource.broken, PlainSource.amounts, PlainSource.snapshots_taken = None, {}, 0
+    ProductMapping.objects.create(
+        product_key="course:ETHICS", product_title="Ethics", remote_product_id="ABCD1234"
+    )
+    ProductMapping.objects.create(product_key="course:LAW", product_title="Law", remote_product_id="LAW5678")
+    yield PlainSource
+    receivers.disconnect()
+
+
+@pytest.fixture
+def sell(plainshop: type[PlainSource]) -> Callable[..., Invoice]:
+    """Write an invoice with one item for each course, as the plain shop does: item by item, after the invoice."""
+
+    def make(*courses: str, state: str = "paid", **person: Any) -> Invoice:
+        invoice = Invoice.objects.create(state=state, issued=timezone.now())
+        learner = {"person_id": "M-1", "first_name": "Ada", "last_name": "Sample", "email": "ada@example.org"}
+        for course in courses or ("ETHICS",):
+            Item.objects.create(invoice=invoice, course=course, price="120.00", **{**learner, **person})
+        return invoice
+
+    return make
+
+
+@pytest.fixture
+def deliver(elevate: FakeElevate) -> Callable[[], int]:
+    """Deliver everything that is due, and what falls due by it. Gives the number of calls made."""
+
+    def run() -> int:
+        return Worker(threads=4).run_once(sweeping=False)
+
+    return run
