@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -231,8 +232,11 @@ class _Line:
 
 
 def _address(base: str, path: str) -> str:
-    url = requests.Request("POST", f"{base}/{path.lstrip('/')}").prepare().url
-    if not url or not url.startswith(("http://", "https://")):
+    url = None
+    if base.startswith(("http://", "https://")):
+        with suppress(requests.RequestException):
+            url = requests.Request("POST", f"{base}/{path.lstrip('/')}").prepare().url
+    if not url:
         raise ValueError("The Elevate address is no http(s) address: write https:// and the site's domain.")
     return url
 
