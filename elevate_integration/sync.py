@@ -157,6 +157,11 @@ def _lock(ref: str, using: str, *, skip_locked: bool) -> TrackedOrder | None:
     return tracked
 
 
+def lock_order(order_ref: str) -> None:
+    """Lock an order's row for the rest of the caller's transaction; no sync of that order runs meanwhile."""
+    _lock(order_ref, database(), skip_locked=False)
+
+
 def _mappings(snapshots: Iterable[Snapshot | None], using: str) -> list[ProductMapping]:
     keys = {key for shot in snapshots if shot is not None for seat in shot.seats for key in seat.product_keys}
     return list(ProductMapping.objects.using(using).sold_as(keys)) if keys else []

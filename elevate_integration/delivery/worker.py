@@ -137,7 +137,8 @@ class Worker:
 
     def _sync_marks(self) -> bool:
         refs = queue.due_orders(_MARKS_PER_STEP)
-        return any([not sync_order(ref).skipped for ref in refs])
+        results = [sync_order(ref) for ref in refs]
+        return any(not result.skipped for result in results)
 
     def _send_due(self) -> bool:
         claimed = queue.claim(self.threads - self._open)
@@ -198,7 +199,7 @@ class Worker:
         )
 
     def _database_is_away(self, times: int) -> None:
-        logger.exception("The database cannot be reached; answers are kept, trying again.")
+        logger.error("The database cannot be reached; answers are kept, trying again.", exc_info=True)
         for connection in connections.all(initialized_only=True):
             try:
                 connection.close()
