@@ -38,9 +38,10 @@ class DatabaseNow(Func):
         super().__init__()
         self.seconds = seconds
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
-        """Compile; `%` is doubled because Django formats the statement afterwards."""
-        return now_sql(connection, self.seconds).replace("%", "%%"), []
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
+        """Compile; `%` is doubled twice because Django formats the template, and the statement afterwards."""
+        template = now_sql(connection, self.seconds).replace("%", "%%%%")
+        return super().as_sql(compiler, connection, template=template)
 
 
 def database_now(using: str) -> datetime:

@@ -193,7 +193,7 @@ def _moment(value: Any) -> datetime | None:
             raise ValueError("use a date such as 2026-01-31")
         value = parsed
     if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time.min)  # noqa: DTZ001
+        value = datetime.combine(value, time.min)
     if not isinstance(value, datetime):
         raise TypeError("use a date such as 2026-01-31")
     return in_host_zone(value)

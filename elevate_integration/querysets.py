@@ -28,7 +28,7 @@ class MarkQuerySet(QuerySet):
 
     def settled_down(self, *, at_most: float) -> MarkQuerySet:
         """Leave out orders that are still being written outside a transaction, but for `at_most` seconds."""
-        fresh = self.model.objects.filter(
+        fresh = type(self)(self.model).filter(
             order_ref=OuterRef("order_ref"), quiet=True, due_at__gt=DatabaseNow()
         )
         return self.filter(~Exists(fresh) | models.Q(due_at__lte=DatabaseNow(-at_most)))

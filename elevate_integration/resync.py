@@ -55,7 +55,8 @@ def orders_of_product(product: str) -> Iterator[str]:
 
 def orders_since(since: datetime | None) -> Iterator[str]:
     """Give the orders changed since then, or all of them (None), as the order source streams them."""
-    return order_source().recent(since)
+    refs: Iterator[str] = order_source().recent(since)
+    return refs
 
 
 def last_sweep() -> datetime | None:

@@ -9,7 +9,7 @@ _wake: Callable[[], None] | None = None
 
 def set_wake(wake: Callable[[], None] | None) -> None:
     """Name the function that wakes delivery. It must return at once and not raise."""
-    global _wake  # noqa: PLW0603
+    global _wake
     _wake = wake
 
 

@@ -154,7 +154,7 @@ def make(name: str) -> Dispatcher:
 
 def start() -> None:
     """Start the dispatcher of the settings in place of the one before."""
-    global _current  # noqa: PLW0603
+    global _current
     if _current is not None:
         _current.stop()
     _current = make(conf().dispatcher)

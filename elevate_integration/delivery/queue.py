@@ -244,9 +244,7 @@ def _settle_group(results: Sequence[Result]) -> None:
 def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration] | None:
     before = row.status
     now = row.db_now  # type: ignore[attr-defined]
-    if row.claim_token == result.claimed.token:
-        _apply(row, result, now)
-    elif row.claim_token is None and _mends(row, result):
+    if row.claim_token == result.claimed.token or (row.claim_token is None and _mends(row, result)):
         _apply(row, result, now)
     else:
         logger.warning("A late answer for %s was kept as an attempt only.", row)

@@ -72,6 +72,7 @@ class Worker:
                     busy = self._step(sweeping=True)
                     away = 0
                 except _DATABASE_AWAY:
+                    logger.exception("The database cannot be reached; answers are kept, trying again.")
                     away += 1
                     self._database_is_away(away)
                     if self.stopping.is_set() and away > 3:
@@ -199,7 +200,6 @@ class Worker:
         )
 
     def _database_is_away(self, times: int) -> None:
-        logger.error("The database cannot be reached; answers are kept, trying again.", exc_info=True)
         for connection in connections.all(initialized_only=True):
             try:
                 connection.close()

@@ -68,7 +68,7 @@ class Command(BaseCommand):
                 raise CommandError("There was no sweep yet. Give a date, such as --since 2026-01-31.")
             return since
         day = parse_date(text) if len(text) <= 10 else None
-        moment = datetime.combine(day, time.min) if day else parse_datetime(text)  # noqa: DTZ001
+        moment = datetime.combine(day, time.min) if day else parse_datetime(text)
         if moment is None:
             raise CommandError(f"{text!r} is no date. Write it as 2026-01-31, or `last` for the last sweep.")
         return in_host_zone(moment)
