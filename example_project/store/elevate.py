@@ -1,0 +1,175 @@
+"""The store's order source: the only file of this project that django-elevate-integration needs.
+
+It says when an order may have changed, and what is true about it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import router
+from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest
+from django.urls import reverse
+
+from elevate_integration.orders.source import Learner, OrderSource, Seat, Snapshot, Watch
+from elevate_integration.orders.source import Product as OfferedProduct
+from example_project.members.models import Member
+from example_project.store import services, waiting
+from example_project.store.models import LineAttendee, Order, OrderLine, Payment, Product
+
+CENT = Decimal("0.01")
+
+
+class StoreOrderSource(OrderSource):
+    """Reads the orders of `example_project.store`."""
+
+    def watches(self) -> Iterable[Watch]:
+        """Watch everything that can change who has a seat: orders, lines, named learners, payments."""
+        for signal in (post_save, post_delete):
+            yield Watch(signal, Order, ref_of_order)
+            for part in (OrderLine, LineAttendee, Payment):
+                yield Watch(signal, part, ref_of_part)
+
+    def snapshot(self, order_ref: str) -> Snapshot | None:
+        """Read one order."""
+        return self.snapshots([order_ref])[order_ref]
+
+    def snapshots(self, order_refs: Sequence[str]) -> dict[str, Snapshot | None]:
+        """Read many orders with three queries."""
+        people = LineAttendee.objects.select_related("member")
+        lines = OrderLine.objects.prefetch_related(Prefetch("attendees", people))
+        orders = _orders(order_refs).select_related("member").prefetch_related(Prefetch("lines", lines))
+        found = {str(order.pk): _snapshot(order) for order in orders}
+        return {ref: found.get(ref) for ref in order_refs}
+
+    def recent(self, since: datetime | None) -> Iterator[str]:
+        """Yield placed orders that changed since then."""
+        orders = Order.objects.using(_alias()).exclude(placed_at=None).order_by("pk")
+        if since is not None:
+            orders = orders.filter(updated_at__gte=since)
+        for pk in orders.values_list("pk", flat=True).iterator():
+            yield str(pk)
+
+    def placed_at(self, order_ref: str) -> datetime | None:
+        """Tell when the member paid."""
+        return _orders([order_ref]).values_list("placed_at", flat=True).first()
+
+    def products(self, search: str = "", limit: int = 50) -> list[OfferedProduct]:
+        """Offer what the store sells or has sold."""
+        found = Product.objects.filter(Q(title__icontains=search) | Q(sku__icontains=search))
+        return [
+            OfferedProduct(key=p.sku, title=p.title, url=_absolute(p.get_absolute_url()), active=p.active)
+            for p in found[:limit]
+        ]
+
+    def product_url(self, product_key: str) -> str:
+        """Give the product's page, absolute, since it is typed into Elevate."""
+        product = _product(product_key)
+        return _absolute(product.get_absolute_url()) if product else ""
+
+    def add_to_cart(self, request: HttpRequest, product_key: str) -> str:
+        """Put the product in the member's cart; a visitor logs in first and then finds it there."""
+        product = _product(product_key)
+        if product is None:
+            return ""
+        cart = reverse("store:cart")
+        if request.user.is_authenticated:
+            services.ensure_in_cart(request.user, product)
+            return cart
+        waiting.remember(request, product)
+        return f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': cart})}"
+
+    def learner_for(self, user: Any) -> Learner | None:
+        """Every log-in of this project is a member."""
+        return learner_of(user) if getattr(user, "is_authenticated", False) else None
+
+    def order_url(self, order_ref: str) -> str:
+        """Give the order's page in the office."""
+        return reverse("admin:store_order_change", args=[order_ref])
+
+
+def ref_of_order(*, instance: Order, **kwargs: Any) -> str:
+    """Name the order; a cart that was never placed cannot matter."""
+    return "" if instance.placed_at is None else str(instance.pk)
+
+
+def ref_of_part(*, instance: Model, **kwargs: Any) -> str:
+    """Name the order of a line, a learner or a payment. Looks at the order itself only where it is loaded."""
+    order = instance._meta.get_field("order")
+    if order.is_cached(instance):
+        return ref_of_order(instance=order.get_cached_value(instance))
+    return str(getattr(instance, order.attname))
+
+
+def learner_of(member: Member) -> Learner:
+    """Give a member as Elevate knows him: by the number that the single sign-on sends."""
+    return Learner(
+        remote_user_id=member.member_number,
+        first_name=member.first_name,
+        last_name=member.last_name,
+        email=member.email,
+    )
+
+
+def shares(amount: Decimal, quantity: int) -> list[Decimal]:
+    """Share an amount out so that the parts add up to it: the first ones get the odd cents."""
+    cents = int(amount / CENT)
+    each, odd = divmod(cents, quantity)
+    return [(each + (n < odd)) * CENT for n in range(quantity)]
+
+
+def _snapshot(order: Order) -> Snapshot:
+    buyer = learner_of(order.member)
+    seats = tuple(seat for line in order.lines.all() for seat in _seats(order, line, buyer))
+    return Snapshot(order_ref=str(order.pk), buyer=buyer, seats=seats)
+
+
+def _seats(order: Order, line: OrderLine, buyer: Learner) -> Iterator[Seat]:
+    named = {person.position: _learner_named(person) for person in line.attendees.all()}
+    active = order.status == Order.Status.PAID and line.refunded_at is None
+    for number, amount in enumerate(shares(line.amount, line.quantity), start=1):
+        yield Seat(
+            key=f"line:{line.pk}:{number}",
+            product_keys=(line.sku,),
+            learner=named.get(number, buyer if number == 1 else None),
+            active=active,
+            amount_paid=amount,
+            title=line.title,
+        )
+
+
+def _learner_named(person: LineAttendee) -> Learner:
+    """A member is read from the member's own record; nobody else has an ID that Elevate would know."""
+    if person.member is not None:
+        return learner_of(person.member)
+    return Learner("", first_name=person.first_name, last_name=person.last_name, email=person.email)
+
+
+def _orders(order_refs: Sequence[str]) -> QuerySet:
+    # "007" is not the order 7: one order must not be known by two names.
+    pks = [
+        int(ref)
+        for ref in order_refs
+        if ref.isascii() and ref.isdecimal() and len(ref) <= 18 and ref[0] != "0"
+    ]
+    return Order.objects.using(_alias()).filter(pk__in=pks)
+
+
+def _alias() -> str:
+    """Read where the store writes: a replica may not know the order yet."""
+    return router.db_for_write(Order)
+
+
+def _product(product_key: str) -> Product | None:
+    return Product.objects.filter(sku=product_key, active=True).first()
+
+
+def _absolute(path: str) -> str:
+    return settings.SITE_URL + path

@@ -1,0 +1,3 @@
+"""Template tags of the store."""
+
+from __future__ import annotations

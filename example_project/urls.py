@@ -1,0 +1,18 @@
+"""Addresses of the example project."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from example_project.store.context import ASSOCIATION
+
+admin.site.site_header = ASSOCIATION
+admin.site.site_title = ASSOCIATION
+admin.site.index_title = "Office"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("example_project.members.urls")),
+    path("", include("example_project.store.urls")),
+]
