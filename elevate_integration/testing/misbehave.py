@@ -111,7 +111,7 @@ def _endless(wire: Wire, answer: Answer, options: Mapping[str, Any]) -> None:
     piece = ENDLESS_START
     while True:
         wire.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        wire.pause(0.001)
+        wire.pause(0.01)
         piece = PIECE
 
 

@@ -52,7 +52,8 @@ class FakeServer(socketserver.ThreadingTCPServer):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in {self._acceptor, *connections} - {threading.current_thread()}:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the server stops: then end the call at once."""
