@@ -48,6 +48,12 @@ TRIGGERS: dict[str, Text] = {
     "reconcile": _("comparison with Elevate's report"),
 }
 
+GATES: dict[str, Text] = {
+    "unreachable": _("Elevate cannot be reached"),
+    "key": _("Elevate refuses the API key"),
+    "busy": _("Elevate asks to wait"),
+}
+
 PROBLEMS: dict[str, Text] = {
     "no_learner": _("Nobody is named for this seat. Name the learner in the store."),
     "no_user_id": _("The learner has no user ID for Elevate. Link the learner to an account in the store."),

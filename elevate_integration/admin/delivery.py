@@ -1,0 +1,98 @@
+"""Delivery as a whole: is it running, and if not, why; pause, resume, clear the alarm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+
+from elevate_integration import staff
+from elevate_integration.admin import show
+from elevate_integration.admin.base import StaffPage, address, may, must, must_post, record, render, who
+from elevate_integration.clock import database_now
+from elevate_integration.conf import conf
+from elevate_integration.models import DeliveryState, Registration
+from elevate_integration.sync import database
+from elevate_integration.words import GATES, STATUSES
+
+_SILENT_AFTER = 120.0
+_SAID = {
+    "pause": _("Delivery is paused."),
+    "resume": _("Delivery goes on."),
+    "clear_alarm": _("The alarm is cleared."),
+}
+
+
+class DeliveryStateAdmin(StaffPage):
+    """One page, as there is one delivery."""
+
+    def get_urls(self) -> list[Any]:
+        """Add the three acts."""
+        act = self.admin_site.admin_view(self.act_view)
+        return [
+            path("act/<slug:name>/", act, name="elevate_integration_deliverystate_act"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the page in place of a list with one row."""
+        must(self.has_view_permission(request))
+        state = staff.delivery_state()
+        now = database_now(database())
+        silent = state.heartbeat_at is None or (now - state.heartbeat_at).total_seconds() > _SILENT_AFTER
+        return render(
+            self,
+            request,
+            "deliverystate/page.html",
+            title=_("Delivery"),
+            state=state,
+            gate=GATES.get(state.gate, state.gate),
+            needs_worker=silent and conf().dispatcher != "inline",
+            dispatcher=conf().dispatcher,
+            elevate=conf().url,
+            counts=self._counts(),
+            oldest_due=show.moment(Registration.objects.oldest_due()),
+            parked=Registration.objects.parked().count(),
+            registrations=address(self, "changelist", model="registration"),
+            may_act=may(request, "pause_delivery"),
+            act_urls={name: address(self, "act", name) for name in _SAID},
+        )
+
+    def _counts(self) -> list[tuple[Any, str, int]]:
+        counted = Registration.objects.by_status()
+        return [
+            (word, str(status), counted[status]) for status, word in STATUSES.items() if counted.get(status)
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead to the page."""
+        return HttpResponseRedirect(address(self, "changelist"))
+
+    def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Pause, resume or clear the alarm."""
+        refused = must_post(request)
+        if refused is not None:
+            return refused
+        if name not in _SAID:
+            raise Http404
+        must(self.has_view_permission(request) and may(request, "pause_delivery"))
+        acts = {"pause": staff.pause, "resume": staff.resume, "clear_alarm": staff.clear_alarm}
+        acts[name](actor=who(request))
+        record(request, DeliveryState.objects.filter(pk=staff.delivery_state().pk), _SAID[name])
+        self.message_user(request, _SAID[name], messages.SUCCESS)
+        return HttpResponseRedirect(address(self, "changelist"))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those see it who may see it, or who may pause it."""
+        return may(request, "view_deliverystate", "pause_delivery")

@@ -1,0 +1,284 @@
+"""The registrations: a list that stays quick, a page that explains one, and the acts, each asked before it is done."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.core.exceptions import SuspiciousOperation
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from elevate_integration.admin import show
+from elevate_integration.admin.acts import ACTS, Act
+from elevate_integration.admin.base import (
+    StaffPage,
+    address,
+    may,
+    must,
+    must_post,
+    record,
+    render,
+    tell_reasons,
+    who,
+)
+from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
+from elevate_integration.admin.timeline import steps
+from elevate_integration.conf import conf
+from elevate_integration.models import Registration
+from elevate_integration.staff import delivery_state
+from elevate_integration.words import problems, situation
+
+_LISTED = 20
+
+
+class RegistrationAdmin(StaffPage):
+    """Who is registered for what, what happens next, and what a person can do."""
+
+    list_display = (
+        "status_word",
+        "product",
+        "learner_name",
+        "order_link",
+        "coming",
+        "last_message",
+        "created_at",
+    )
+    list_display_links = ("status_word", "product")
+    list_filter = (StatusFilter, TroubleFilter, ProductFilter, CreatedFilter)
+    list_select_related = ("mapping",)
+    list_per_page = 50
+    ordering = ("-pk",)
+    search_fields = ("order_ref", "email", "firstname", "lastname", "registration_id", "remote_user_id")
+    search_help_text = _("Order, e-mail, name, registration ID or user ID.")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    fieldsets = (
+        (_("Learner"), {"fields": ("firstname", "lastname", "email", "remote_user_id", "other_user_id")}),
+        (
+            _("Order"),
+            {"fields": ("order_link", "seat_key", "product", "mapping", "amount_paid", "created_at")},
+        ),
+        (
+            _("At Elevate"),
+            {
+                "fields": (
+                    "remote_product_id",
+                    "registration_id",
+                    "product_link",
+                    "site",
+                    "registered_at",
+                    "cancelled_at",
+                )
+            },
+        ),
+        (
+            _("For support"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "wanted",
+                    "at_elevate",
+                    "obstacle",
+                    "seat_active",
+                    "staff_cancelled",
+                    "due_at",
+                    "failures",
+                    "trigger",
+                    "actor",
+                    "updated_at",
+                ),
+            },
+        ),
+    )
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_word(self, row: Registration) -> str:
+        """Show the status."""
+        return show.status(row)
+
+    @admin.display(description=_("product"), ordering="product_title")
+    def product(self, row: Registration) -> str:
+        """Show the product by its title in the store."""
+        return row.product_title or row.mapping.product_title or row.remote_product_id
+
+    @admin.display(description=_("learner"), ordering="lastname")
+    def learner_name(self, row: Registration) -> str:
+        """Show the learner."""
+        return show.learner(row)
+
+    @admin.display(description=_("order"), ordering="order_ref")
+    def order_link(self, row: Registration) -> str:
+        """Show the order, linked to its page in the store."""
+        return show.order(row.order_ref)
+
+    @admin.display(description=_("what happens next"))
+    def coming(self, row: Registration) -> str:
+        """Say what happens next."""
+        return show.coming(row)
+
+    @admin.display(description=_("last message"))
+    def last_message(self, row: Registration) -> str:
+        """Show what Elevate said last."""
+        return show.last_message(row)
+
+    @admin.display(description=_("product's page at Elevate"))
+    def product_link(self, row: Registration) -> str:
+        """Show the product's page."""
+        return show.link(row.product_url, row.product_url) if row.product_url else "-"
+
+    def get_urls(self) -> list[Any]:
+        """Add the page that asks before an act and does it."""
+        act = self.admin_site.admin_view(self.act_view)
+        return [
+            path("act/<slug:name>/", act, name="elevate_integration_registration_act"),
+            *super().get_urls(),
+        ]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer the acts that this person may do."""
+        if IS_POPUP_VAR in request.GET:
+            return {}
+        return {
+            act.name: (partial(_ask_for_many, act=act), act.name, act.label)
+            for act in ACTS.values()
+            if act.many and act.allowed(request)
+        }
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, and say so when nothing is sent at present."""
+        return super().changelist_view(request, {**(extra_context or {}), "delivery": delivery_state()})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one registration with its explanation, its acts and its attempts."""
+        row = self.get_object(request, object_id)
+        more = {} if row is None else self._explanation(request, row)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    def _explanation(self, request: HttpRequest, row: Registration) -> dict[str, Any]:
+        offered = [act for act in ACTS.values() if act.allowed(request) and act.possible(row)]
+        return {
+            "title": _("Registration %(number)s") % {"number": row.pk},
+            "subtitle": None,
+            "row": row,
+            "status": show.status(row),
+            "tone": show.tone(row),
+            "situation": situation(row.state),
+            "coming": show.coming(row),
+            "problems": problems(row.problems),
+            "said": show.said(row.error_messages),
+            "acts": [(act, address(self, "act", act.name)) for act in offered],
+            "steps": steps(row),
+            "attempts_in_all": row.attempts.count(),
+            "delivery": delivery_state(),
+        }
+
+    def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Ask before an act; do it when the page was confirmed."""
+        refused = must_post(request)
+        if refused is not None:
+            return refused
+        act = ACTS.get(name)
+        if act is None:
+            raise Http404
+        must(self.has_view_permission(request) and act.allowed(request))
+        rows = self._chosen(request, act)
+        if not rows:
+            self.message_user(request, _("Nothing was chosen, or it is gone."), messages.WARNING)
+            return HttpResponseRedirect(self._list(request))
+        return self.ask_or_act(request, act, rows)
+
+    def _chosen(self, request: HttpRequest, act: Act) -> list[Registration]:
+        texts = [text for text in request.POST.get("pks", "").split(",") if text]
+        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
+            raise SuspiciousOperation("Registration keys are numbers.")
+        rows = self.get_queryset(request).filter(pk__in=[int(text) for text in texts]).order_by("pk")
+        return list(rows if act.many else rows[:1])
+
+    def ask_or_act(self, request: HttpRequest, act: Act, rows: list[Registration]) -> HttpResponse:
+        """Show the page that asks, or do what was confirmed on it."""
+        confirmed = "confirm" in request.POST
+        form = act.form(request.POST if confirmed else None) if act.form is not None else None
+        if not confirmed or (form is not None and not form.is_valid()):
+            return self._ask(request, act, rows, form)
+        given = form.cleaned_data if form is not None else {}
+        acted = act.run(rows, actor=who(request), given=given, lets_go=may(request, "pause_delivery"))
+        done = set(acted.done)
+        record(request, [row for row in rows if row.pk in done], _("%(act)s.") % {"act": act.label})
+        self._tell(request, act, acted)
+        return HttpResponseRedirect(self._back(request, rows))
+
+    def _ask(self, request: HttpRequest, act: Act, rows: list[Registration], form: Any) -> HttpResponse:
+        fitting = [row for row in rows if act.possible(row)]
+        shown = [(show.status(row), self.product(row), show.learner(row), row) for row in rows[:_LISTED]]
+        return render(
+            self,
+            request,
+            "act.html",
+            title=act.label,
+            act=act,
+            form=form,
+            rows=shown,
+            number=len(rows),
+            cancels_per_hour=conf().cancels_per_hour,
+            fitting=len(fitting),
+            unfitting=len(rows) - len(fitting),
+            more=len(rows) - len(shown),
+            pks=",".join(str(row.pk) for row in rows),
+            detail="detail" in request.POST and len(rows) == 1,
+            action=self._keep_filters(request, address(self, "act", act.name)),
+            back=self._back(request, rows),
+        )
+
+    def _tell(self, request: HttpRequest, act: Act, acted: Any) -> None:
+        number = len(acted.done)
+        if number:
+            text = ngettext("%(act)s: %(number)s registration.", "%(act)s: %(number)s registrations.", number)
+            self.message_user(request, text % {"act": act.label, "number": number}, messages.SUCCESS)
+        tell_reasons(
+            request,
+            acted.left,
+            lambda n: ngettext(
+                "%(number)s left as it was: %(reason)s.", "%(number)s left as they were: %(reason)s.", n
+            ),
+        )
+        tell_reasons(
+            request,
+            acted.notes,
+            lambda n: ngettext("Note: %(reason)s.", "Note on %(number)s: %(reason)s.", n),
+        )
+
+    def _back(self, request: HttpRequest, rows: list[Registration]) -> str:
+        if "detail" in request.POST and len(rows) == 1:
+            return self._keep_filters(request, address(self, "change", rows[0].pk))
+        return self._list(request)
+
+    def _list(self, request: HttpRequest) -> str:
+        return self._keep_filters(request, address(self, "changelist"))
+
+    def _keep_filters(self, request: HttpRequest, url: str) -> str:
+        filters = self.get_preserved_filters(request)
+        return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
+
+
+def _ask_for_many(
+    page: RegistrationAdmin, request: HttpRequest, queryset: QuerySet, *, act: Act
+) -> HttpResponse:
+    """Lead from the list's menu to the page that asks. Nothing is done yet, whatever was posted."""
+    return page._ask(
+        request, act, list(queryset.order_by("pk")), act.form() if act.form is not None else None
+    )
