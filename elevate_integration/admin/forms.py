@@ -77,6 +77,13 @@ class FoundForm(forms.Form):
     )
 
 
+class HttpsURLField(forms.URLField):
+    """An address; `https` where no scheme is typed, as Django itself does from version 6.0."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"assume_scheme": "https", **kwargs})
+
+
 class MappingForm(forms.ModelForm):
     """A product mapping, and what becomes of seats sold before."""
 
@@ -93,6 +100,7 @@ class MappingForm(forms.ModelForm):
             "active",
             "not_for_elevate",
         )
+        field_classes = {"remote_registration_url": HttpsURLField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

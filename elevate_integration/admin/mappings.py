@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminURLFieldWidget
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
@@ -16,7 +18,7 @@ from django.utils.translation import ngettext
 
 from elevate_integration import staff
 from elevate_integration.admin.base import address, may, must, record, who
-from elevate_integration.admin.forms import MappingForm
+from elevate_integration.admin.forms import HttpsURLField, MappingForm
 from elevate_integration.conf import order_source
 from elevate_integration.models import ProductMapping, UnmappedSale
 
@@ -46,7 +48,7 @@ class ProductMappingAdmin(admin.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ("activate", "deactivate")
-    save_on_top = False
+    formfield_overrides = {models.URLField: {"form_class": HttpsURLField, "widget": AdminURLFieldWidget}}
 
     class Media:
         css = {"all": ["elevate_integration/admin.css"]}

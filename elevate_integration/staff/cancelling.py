@@ -41,10 +41,10 @@ def cancel(
     notify: whether Elevate mails the learner.
     """
     details = {
-        "notify_cancelled_user": notify,
-        "cancellation_explanation": explanation.strip(),
-        "cancellation_explanation_for_user": explanation_for_user.strip(),
-        "cancellations_email": email.strip(),
+        "notify": notify,
+        "explanation": explanation.strip(),
+        "explanation_for_user": explanation_for_user.strip(),
+        "email": email.strip(),
     }
     details = {name: value for name, value in details.items() if value != ""}
     acted = act(pks, partial(_cancel, details=details), actor=actor, changes_wish=True)
