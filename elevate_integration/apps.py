@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+logger = logging.getLogger(__name__)
 
 
 class ElevateIntegrationConfig(AppConfig):
@@ -15,10 +20,13 @@ class ElevateIntegrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect everything that listens. A host whose source cannot be imported still starts; a check says so."""
+        """Connect everything that listens. A host with a broken ELEVATE still starts, and a check says what is wrong."""
         from elevate_integration import checks, receivers
         from elevate_integration.delivery import dispatchers
 
         checks.register()
-        receivers.connect()
-        dispatchers.start()
+        try:
+            receivers.connect()
+            dispatchers.start()
+        except ImproperlyConfigured as error:
+            logger.critical("Nothing is registered at Elevate until the settings are mended: %s", error)

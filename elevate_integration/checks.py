@@ -1,7 +1,263 @@
-"""System checks."""
+"""System checks: each missing or wrong setting by its ID, with the mend in the hint. Nothing here queries, but for the
+check of the database's character set, which runs where Django checks databases.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+from django.template import Engine, TemplateSyntaxError
+
+from elevate_integration.conf import KEYS, Conf, conf, order_source
+from elevate_integration.delivery import dispatchers
+from elevate_integration.models import Registration
+from elevate_integration.orders.source import OrderSource, Watch
+
+# Seconds between the end of the longest call and the end of the lease, in which the answer has to be written.
+LEASE_MARGIN = 15.0
+_TEMPLATES = ("cancellation_explanation", "cancellation_explanation_for_user", "cancellations_email")
+
+Check = Callable[[Conf], Iterable[checks.CheckMessage]]
+
 
 def register() -> None:
-    """Register."""
+    """Add the checks to Django's. Safe to call again."""
+    checks.register(check_settings)
+    checks.register(check_charset, checks.Tags.database)
+
+
+def check_settings(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Check the ELEVATE setting and what it names."""
+    if not getattr(django_settings, "ELEVATE", None):
+        text = "ELEVATE is not set, so nothing is registered at Elevate."
+        hint = "Set ELEVATE in the settings: URL, API_KEY, GO_LIVE and ORDER_SOURCE at least."
+        return [checks.Warning(text, hint=hint, id="elevate.W001")]
+    try:
+        settings = conf()
+    except ImproperlyConfigured as error:
+        known = ", ".join(KEYS)
+        return [checks.Error(str(error), hint=f"Correct ELEVATE. The keys are: {known}.", id="elevate.E001")]
+    return [message for check in CHECKS for message in check(settings)]
+
+
+def _url(settings: Conf) -> Iterator[checks.CheckMessage]:
+    if not settings.url:
+        hint = 'Set ELEVATE["URL"] to the address of your Elevate site, `https://…`.'
+        yield checks.Error("The address of the Elevate site is missing.", hint=hint, id="elevate.E002")
+        return
+    parts = urlsplit(settings.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        hint = 'Set ELEVATE["URL"] to an address such as `https://learn.example.org`.'
+        yield checks.Error(f"ELEVATE['URL'] is no address: {settings.url!r}.", hint=hint, id="elevate.E003")
+    elif parts.scheme == "http" and not _is_loopback(parts.hostname):
+        hint = 'Write `https://` in ELEVATE["URL"]. Plain http is accepted for this machine only.'
+        yield checks.Error(
+            "The API key and members' data would travel unprotected.", hint=hint, id="elevate.E004"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _stripped_path(settings: Conf) -> Iterator[checks.CheckMessage]:
+    if settings.url_stripped:
+        text = f"ELEVATE['URL'] had the path {settings.url_stripped!r}, which is left out."
+        hint = f'Write {settings.url!r}. The prefix of a gateway belongs into ELEVATE["REGISTER_PATH"] and "CANCEL_PATH".'
+        yield checks.Warning(text, hint=hint, id="elevate.W002")
+
+
+def _api_key(settings: Conf) -> Iterator[checks.CheckMessage]:
+    if not settings.api_key:
+        hint = (
+            'Set ELEVATE["API_KEY"] from the environment. The key is shown in the administration of Elevate.'
+        )
+        yield checks.Error("The API key is missing.", hint=hint, id="elevate.E005")
+
+
+def _go_live(settings: Conf) -> Iterator[checks.CheckMessage]:
+    if settings.go_live is None:
+        text = "The go-live date is missing, so no order is registered."
+        hint = (
+            'Set ELEVATE["GO_LIVE"], for example "2026-01-31". Orders placed before it are never registered.'
+        )
+        yield checks.Error(text, hint=hint, id="elevate.E006")
+
+
+def _source(settings: Conf) -> Iterator[checks.CheckMessage]:
+    if not settings.order_source:
+        hint = 'Set ELEVATE["ORDER_SOURCE"] to the dotted path of your OrderSource class.'
+        yield checks.Error("The order source is not set, so no order is seen.", hint=hint, id="elevate.E007")
+        return
+    try:
+        source = order_source()
+    except ImproperlyConfigured as error:
+        hint = "Correct the path. The class must be importable and implement every abstract method of OrderSource."
+        yield checks.Error(str(error), hint=hint, id="elevate.E008")
+        return
+    if not isinstance(source, OrderSource):
+        text = f"ELEVATE['ORDER_SOURCE'] {settings.order_source!r} is no OrderSource."
+        hint = "Derive the class from elevate_integration.orders.source.OrderSource."
+        yield checks.Error(text, hint=hint, id="elevate.E008")
+        return
+    yield from _watches(source)
+
+
+def _watches(source: OrderSource) -> Iterator[checks.CheckMessage]:
+    try:
+        watches = list(source.watches())
+    except Exception as error:  # noqa: BLE001 - the host's code; what it raised is the finding
+        text = f"The watches of the order source cannot be read: {type(error).__name__}: {error}"
+        yield checks.Error(text, hint="Correct OrderSource.watches(); it must not query.", id="elevate.E009")
+        return
+    if not watches:
+        text = "The order source watches nothing, so only the sweep sees orders."
+        yield checks.Warning(
+            text, hint="Give the signals of your orders in OrderSource.watches().", id="elevate.W003"
+        )
+    for watch in watches:
+        yield from _sender(watch)
+
+
+def _sender(watch: Watch) -> Iterator[checks.CheckMessage]:
+    if not isinstance(watch.sender, str):
+        return
+    try:
+        apps.get_model(watch.sender)
+    except (LookupError, ValueError) as error:
+        text = f"The order source watches an unknown model: {watch.sender!r}."
+        hint = f'Write "app_label.Model" of an installed app in OrderSource.watches(). Django says: {error}'
+        yield checks.Error(text, hint=hint, id="elevate.E010")
+
+
+def _lease(settings: Conf) -> Iterator[checks.CheckMessage]:
+    needed = settings.call_deadline + LEASE_MARGIN
+    if settings.lease < needed:
+        text = f"The lease of {settings.lease:g} seconds is too short for calls of {settings.call_deadline:g} seconds."
+        hint = f'Set ELEVATE["LEASE"] to {needed:g} or more, else two workers may send the same call.'
+        yield checks.Error(text, hint=hint, id="elevate.E011")
+
+
+def _dispatcher(settings: Conf) -> Iterator[checks.CheckMessage]:
+    try:
+        made = dispatchers.make(settings.dispatcher)
+    except ImproperlyConfigured as error:
+        known = ", ".join(sorted(dispatchers.BUILT_IN))
+        yield checks.Error(
+            str(error), hint=f'Set ELEVATE["DISPATCHER"] to one of {known}.', id="elevate.E012"
+        )
+        return
+    if isinstance(made, dispatchers.InlineDispatcher):
+        text = "Delivery runs inside the request, so a checkout waits for Elevate."
+        hint = 'Use "thread" or "worker" in ELEVATE["DISPATCHER"]; "inline" is for tests.'
+        yield checks.Warning(text, hint=hint, id="elevate.W004")
+
+
+def _paths(settings: Conf) -> Iterator[checks.CheckMessage]:
+    for key in ("register_path", "cancel_path"):
+        path = getattr(settings, key)
+        if not path.startswith("/"):
+            text = f"ELEVATE['{key.upper()}'] does not begin with a slash: {path!r}."
+            yield checks.Error(text, hint=f"Write {'/' + path!r}.", id="elevate.E013")
+
+
+def _remote_user_id(settings: Conf) -> Iterator[checks.CheckMessage]:
+    name = settings.remote_user_id
+    user = _user_model()
+    if callable(name) or user is None:
+        return
+    if name != "pk" and not hasattr(user, name) and name not in {f.name for f in user._meta.get_fields()}:
+        text = f"The user model {user._meta.label} has no attribute {name!r}."
+        hint = 'Set ELEVATE["REMOTE_USER_ID"] to the attribute that your single sign-on sends to Elevate.'
+        yield checks.Error(text, hint=hint, id="elevate.E014")
+    elif name in {"email", "username", user.get_email_field_name()} - {user._meta.pk.name}:
+        text = f"Members can change their {name}, and then Elevate no longer knows them."
+        hint = 'Use what never changes, such as "pk", in ELEVATE["REMOTE_USER_ID"] if your single sign-on can send it.'
+        yield checks.Warning(text, hint=hint, id="elevate.W005")
+
+
+def _user_model() -> Any:
+    """Give the host's user model; None for a host without Django's accounts."""
+    try:
+        return get_user_model()
+    except ImproperlyConfigured:
+        return None
+
+
+def _texts(settings: Conf) -> Iterator[checks.CheckMessage]:
+    for key in _TEMPLATES:
+        text = getattr(settings, key)
+        if callable(text):
+            continue
+        try:
+            Engine().from_string(text)
+        except TemplateSyntaxError as error:
+            hint = f'Correct the template in ELEVATE["{key.upper()}"].'
+            yield checks.Error(
+                f"ELEVATE['{key.upper()}'] is no template: {error}", hint=hint, id="elevate.E015"
+            )
+
+
+def _ca_bundle(settings: Conf) -> Iterator[checks.CheckMessage]:
+    if settings.ca_bundle and not Path(settings.ca_bundle).exists():
+        text = f"The certificates in {settings.ca_bundle!r} are not there, so no call can be made."
+        hint = 'Correct ELEVATE["CA_BUNDLE"], or leave it out to use the built-in certificates.'
+        yield checks.Error(text, hint=hint, id="elevate.E016")
+
+
+def _sqlite(settings: Conf) -> Iterator[checks.CheckMessage]:
+    connection = connections[router.db_for_write(Registration)]
+    if connection.vendor != "sqlite" or settings.dispatcher == "inline":
+        return
+    mode = connection.settings_dict.get("OPTIONS", {}).get("transaction_mode") or "DEFERRED"
+    if str(mode).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+        text = "SQLite fails with “database is locked” when shop and delivery write at the same time."
+        hint = f'Set DATABASES["{connection.alias}"]["OPTIONS"] to {{"transaction_mode": "IMMEDIATE", "timeout": 20}}.'
+        yield checks.Warning(text, hint=hint, id="elevate.W006")
+
+
+CHECKS: tuple[Check, ...] = (
+    _url,
+    _stripped_path,
+    _api_key,
+    _go_live,
+    _source,
+    _lease,
+    _dispatcher,
+    _paths,
+    _remote_user_id,
+    _texts,
+    _ca_bundle,
+    _sqlite,
+)
+
+
+def check_charset(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Ask MySQL and MariaDB for the character set of the database that holds our tables."""
+    alias = router.db_for_write(Registration)
+    connection = connections[alias]
+    if alias not in (databases or ()) or connection.vendor != "mysql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@character_set_database")
+        charset = cursor.fetchone()[0]
+    if charset == "utf8mb4":
+        return []
+    text = f"The database {alias!r} uses the character set {charset}, which cannot hold every name."
+    hint = "Run `ALTER DATABASE … CHARACTER SET utf8mb4` before the first migrate, and convert tables that exist."
+    return [checks.Error(text, hint=hint, id="elevate.E017")]

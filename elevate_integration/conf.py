@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
 from functools import lru_cache
@@ -138,6 +139,8 @@ def _parse() -> Conf:
 
 def parse(raw: Mapping[str, Any]) -> Conf:
     """Read an ELEVATE dict. Raises ImproperlyConfigured and names the nearest known key."""
+    if not isinstance(raw, Mapping):
+        raise ImproperlyConfigured("ELEVATE must be a dict.")
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in KEYS:
@@ -158,15 +161,15 @@ def _convert(key: str, value: Any) -> Any:
         return value
     try:
         return convert(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError) as error:
         raise ImproperlyConfigured(f"ELEVATE[{key!r}] cannot be used: {error}") from error
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("a number of seconds is needed")
-    if value < 0:
-        raise ValueError("it must not be negative")
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError("it must be finite and not negative")
     return float(value)
 
 
@@ -215,29 +218,49 @@ def _choice(*allowed: str) -> Callable[[Any], str]:
     return convert
 
 
-def _keep(value: Any) -> Any:
-    return value
-
-
 def _text(value: Any) -> str:
+    if value is None:
+        # What `os.environ.get()` gives for a variable that is not there.
+        return ""
     if not isinstance(value, str):
         raise TypeError("text is needed")
     return value.strip()
 
 
+def _or_callable(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: value if callable(value) else convert(value)
+
+
+def _each(convert: Callable[[Any], Any]) -> Callable[[Any], frozenset[Any]]:
+    def convert_all(value: Any) -> frozenset[Any]:
+        if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+            raise TypeError("a list is needed")
+        return frozenset(convert(one) for one in value)
+
+    return convert_all
+
+
+def _payload(value: Any) -> Callable[..., Any] | None:
+    found = import_string(value) if isinstance(value, str) and value else value or None
+    if found is not None and not callable(found):
+        raise TypeError("a callable, or the path of one, is needed")
+    return found
+
+
 _CONVERT_TYPE: dict[type, Callable[[Any], Any]] = {bool: _switch, int: _count, float: _number, str: _text}
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "go_live": _moment,
-    "safe_statuses": frozenset,
-    "key_fields": frozenset,
+    "ca_bundle": lambda value: str(value) if value else None,
+    "safe_statuses": _each(_count),
+    "key_fields": _each(_text),
     "unconfirmed": _choice("repeat_once", "hold"),
     "threads": lambda value: max(1, _count(value)),
-    "remote_user_id": _keep,
-    "payload": lambda value: import_string(value) if isinstance(value, str) and value else value or None,
-    "cancellations_email": _keep,
-    "cancellation_explanation": _keep,
-    "cancellation_explanation_for_user": _keep,
-    "notify_cancelled_user": _keep,
+    "remote_user_id": _or_callable(_text),
+    "payload": _payload,
+    "cancellations_email": _or_callable(_text),
+    "cancellation_explanation": _or_callable(_text),
+    "cancellation_explanation_for_user": _or_callable(_text),
+    "notify_cancelled_user": _or_callable(_switch),
 }
 
 
@@ -261,5 +284,5 @@ def _source(path: str) -> Any:
         raise ImproperlyConfigured("ELEVATE['ORDER_SOURCE'] is not set: name your OrderSource class.")
     try:
         return import_string(path)()
-    except ImportError as error:
-        raise ImproperlyConfigured(f"ELEVATE['ORDER_SOURCE'] {path!r} cannot be imported: {error}") from error
+    except Exception as error:
+        raise ImproperlyConfigured(f"ELEVATE['ORDER_SOURCE'] {path!r} cannot be made: {error}") from error

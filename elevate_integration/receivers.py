@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 
 from elevate_integration.conf import conf, order_source
 from elevate_integration.marks import order_changed
@@ -31,8 +30,10 @@ def connect() -> None:
         watches = list(order_source().watches())
         for number, watch in enumerate(watches):
             _connect(watch, f"elevate_integration.{number}")
-    except (ImproperlyConfigured, LookupError):
-        logger.exception("The order source cannot be used, so no order is seen; run `manage.py check`.")
+    except Exception as error:  # noqa: BLE001 - the source is the host's code; a check names what it raised
+        logger.critical(
+            "The order source cannot be used, so no order is seen; run `manage.py check`: %s", error
+        )
 
 
 def _connect(watch: Watch, uid: str) -> None:
