@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import quote, unquote
 
 from elevate_integration.testing import rules
@@ -15,6 +15,7 @@ from elevate_integration.testing.store import HeldRegistration, RegisterTwice, S
 
 Hook = Callable[[str, dict[str, Any]], None]
 Pause = Callable[[float], None]
+CancelTwice = Literal["success", "error"]
 
 
 class FakeSite:
@@ -37,7 +38,7 @@ class FakeSite:
         self.products: dict[str, str] = {product_id: product_id for product_id in products}
         self.registration_urls: dict[str, str] = {}
         self.faults = FaultQueue()
-        self.cancel_twice = "success"
+        self._cancel_twice: CancelTwice = "success"
         self.refusal_status = 200
         self.wrong_key_status = 401
         self.cancel_body: Any = {"success": True}
@@ -56,9 +57,17 @@ class FakeSite:
 
     @register_twice.setter
     def register_twice(self, value: RegisterTwice) -> None:
-        if value not in get_args(RegisterTwice):
-            raise ValueError(f"register_twice must be one of {', '.join(get_args(RegisterTwice))}.")
+        _check_choice("register_twice", value, get_args(RegisterTwice))
         self._register_twice = value
+
+    @property
+    def cancel_twice(self) -> CancelTwice:
+        return self._cancel_twice
+
+    @cancel_twice.setter
+    def cancel_twice(self, value: CancelTwice) -> None:
+        _check_choice("cancel_twice", value, get_args(CancelTwice))
+        self._cancel_twice = value
 
     def add_product(self, product_id: str, title: str = "", registration_url: str = "") -> None:
         """Offer one more product; its page sends visitors to `registration_url`."""
@@ -153,7 +162,7 @@ class FakeSite:
             errors = rules.UNKNOWN_PRODUCT
         if errors:
             return refusal(errors, status=self.refusal_status)
-        held = self._store.register(fields, twice=self.register_twice)
+        held = self._store.register(fields, twice=self._register_twice)
         if held is None:
             return refusal(rules.ALREADY_REGISTERED, status=self.refusal_status)
         self._tell_stored(rules.REGISTER_PATH, fields)
@@ -171,7 +180,7 @@ class FakeSite:
         held = None if registration_id is None else self._store.get(registration_id)
         if not errors and held is None:
             errors = rules.UNKNOWN_REGISTRATION
-        if not errors and held is not None and held.cancelled and self.cancel_twice == "error":
+        if not errors and held is not None and held.cancelled and self._cancel_twice == "error":
             errors = rules.ALREADY_CANCELLED
         if errors or held is None:
             return refusal(errors, status=self.refusal_status)
@@ -182,3 +191,8 @@ class FakeSite:
     def _tell_stored(self, path: str, fields: dict[str, Any]) -> None:
         if self.after_store is not None:
             self.after_store(path, dict(fields))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}.")

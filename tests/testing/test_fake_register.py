@@ -149,6 +149,8 @@ def test_after_a_cancel_a_registration_is_a_new_one(
 def test_an_unknown_switch_is_an_error(fake: FakeElevate) -> None:
     with pytest.raises(ValueError, match="new_id, same_id, error"):
         fake.register_twice = "sometimes"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="success, error"):
+        fake.cancel_twice = "sometimes"  # type: ignore[assignment]
 
 
 def test_the_id_can_come_as_a_string(fake: FakeElevate, register: Post) -> None:
@@ -199,6 +201,29 @@ def test_a_length_that_makes_no_sense_ends_the_connection(fake: FakeElevate, len
     assert response.status == 400
     assert response.getheader("Connection") == "close"
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"zz\r\n", b"fffffffff\r\n", b"98967f\r\n" + b"x" * 9_999_999 + b"\r\n2\r\nxx\r\n"]
+)
+def test_chunks_that_make_no_sense_end_the_connection(fake: FakeElevate, chunks: bytes) -> None:
+    connection = http.client.HTTPConnection(fake.url.removeprefix("http://"), timeout=10)
+    connection.putrequest("POST", REGISTER)
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders(chunks)
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_request_registers_nobody(fake: FakeElevate) -> None:
+    connection = http.client.HTTPConnection(fake.url.removeprefix("http://"), timeout=10)
+    connection.putrequest("POST", REGISTER)
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", "5000")
+    connection.endheaders(json.dumps(registration()).encode())
+    connection.close()
+    fake.stop()
+    assert fake.registrations == []
 
 
 def test_one_connection_serves_many_calls(fake: FakeElevate) -> None:

@@ -108,7 +108,7 @@ def test_clear_forgets_everything_but_products_and_switches(
 @pytest.mark.parametrize("fault", ["hang", "endless", "dribble"])
 def test_stop_ends_calls_that_would_never_end(fault: str) -> None:
     fake = FakeElevate(api_key=KEY).start()
-    options = {"interval": 60} if fault == "dribble" else {}
+    options: dict[str, Any] = {"interval": 60} if fault == "dribble" else {}
     fake.fail(fault, **options)
     host, port = fake.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
