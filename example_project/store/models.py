@@ -122,7 +122,7 @@ class LineAttendee(models.Model):
     """
 
     # Named here too: a change of a place says which order it concerns without asking the database.
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="attendees", editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="attendees")
     line = models.ForeignKey(OrderLine, on_delete=models.CASCADE, related_name="attendees")
     position = models.PositiveSmallIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(MOST_SEATS)], help_text="The first place is 1."
