@@ -48,8 +48,9 @@ class Held(Protocol):
     seat_key: str
     mapping_id: int
     learner_key: str
-    remote_user_id: str
+    remote_product_id: str
     email_key: str
+    seat_active: bool
 
     @property
     def touched(self) -> bool:
@@ -131,7 +132,8 @@ def amount(value: Any) -> Decimal | None:
     if not value.is_finite() or not 0 <= value <= _LARGEST_AMOUNT:
         return None
     cents = value.quantize(Decimal("0.01"))
-    return cents if cents == value else None
+    # abs: minus zero is written with its sign.
+    return abs(cents) if cents == value else None
 
 
 def details(seat: Seat, *, share: bool = True) -> Details:
@@ -216,7 +218,7 @@ class _Derivation:
         mapped = next((self.by_key[key] for key in seat.product_keys if key in self.by_key), [])
         selling = [mapping for mapping in mapped if mapping.sells]
         if not rows:
-            rows = self._adopt(seat, selling)
+            rows = self._adopt(seat)
         if rows:
             for position, mapping_id in enumerate(dict.fromkeys(row.mapping_id for row in rows)):
                 same = [row for row in rows if row.mapping_id == mapping_id]
@@ -237,12 +239,12 @@ class _Derivation:
         if seat.key in self.undecided and seat.key not in self.released:
             return
         for position, mapping in enumerate(selling):
-            self._want(seat, mapping, share=position == 0)
+            self._want(seat, mapping.pk, mapping.remote_product_id, share=position == 0)
 
-    def _want(self, seat: Seat, mapping: Mapped, *, share: bool) -> None:
+    def _want(self, seat: Seat, mapping_id: int, remote_product_id: str, *, share: bool) -> None:
         found = details(seat, share=share)
-        key = (seat.key, mapping.remote_product_id, found.learner_key)
-        self.new.setdefault(key, Wanting(seat.key, mapping.pk, mapping.remote_product_id, found))
+        key = (seat.key, remote_product_id, found.learner_key)
+        self.new.setdefault(key, Wanting(seat.key, mapping_id, remote_product_id, found))
 
     def _follow(self, seat: Seat, rows: list[Held], mapping: Mapped | None, *, share: bool) -> None:
         found = details(seat, share=share)
@@ -255,12 +257,14 @@ class _Derivation:
             self.readings[row.pk] = Reading(
                 row.pk, seat.key, active=seat.active, details=kept, other_user_id=other_id
             )
-        elif seat.active and mapping is not None:
-            self._want(seat, mapping, share=share)
+        elif seat.active:
+            # No new sale: where the mapping sells no more, the new learner gets what the one before had.
+            product = rows[-1].remote_product_id if mapping is None else mapping.remote_product_id
+            self._want(seat, rows[-1].mapping_id, product, share=share)
 
-    def _adopt(self, seat: Seat, selling: list[Mapped]) -> list[Held]:
+    def _adopt(self, seat: Seat) -> list[Held]:
         """Find the rows of a seat whose order line was deleted and written anew under another key."""
-        wanted = {mapping.pk for mapping in selling}
+        wanted = {mapping.pk for key in seat.product_keys for mapping in self.by_key.get(key, ())}
         learner_key = details(seat).learner_key
         taken: dict[int, Held] = {}
         old_seat = None
@@ -280,10 +284,10 @@ def _match(rows: list[Held], found: Details) -> tuple[Held | None, str]:
         return exact, ""
     if not found.learner_key:
         # A learner who can no longer be read (his account was deleted) is no refund.
-        return next((row for row in rows if row.touched), rows[0]), ""
-    same_person = next(
-        (row for row in rows if row.touched and found.email and row.email_key == found.email_key), None
-    )
+        seated = [row for row in rows if row.seat_active] or rows
+        return next((row for row in seated if row.touched), seated[0]), ""
+    known = [row for row in rows if row.touched and row.seat_active and found.email]
+    same_person = next((row for row in known if row.email_key == found.email_key), None)
     if same_person is not None:
         return same_person, found.remote_user_id or found.learner_key
     return next((row for row in rows if not row.touched), None), ""
