@@ -80,7 +80,7 @@ class PaymentInline(ReadOnlyInline):
     """Money in and out."""
 
     model = Payment
-    fields = ("made_at", "amount")
+    fields = readonly_fields = ("made_at", "amount")
 
 
 @admin.register(Order)
@@ -100,6 +100,10 @@ class OrderAdmin(admin.ModelAdmin):
     fields = readonly_fields = ("member", "status", "total", "placed_at", "updated_at")
     inlines = (LineInline, AttendeeInline, PaymentInline)
     actions = ("refund_orders", "cancel_orders")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        """Leave out open carts."""
+        return super().get_queryset(request).exclude(placed_at=None)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Orders are placed in the store."""
@@ -121,7 +125,7 @@ class OrderAdmin(admin.ModelAdmin):
 
     def refund_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Choose lines, see the sum, confirm."""
-        order = get_object_or_404(Order, pk=pk)
+        order = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self.has_refund_permission(request):
             raise PermissionDenied
         lines = list(order.lines.filter(refunded_at=None))

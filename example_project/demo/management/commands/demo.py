@@ -35,7 +35,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Say what can be asked for."""
-        parser.add_argument("--once", action="store_true", help="Play all scenarios, print a table, and exit.")
+        parser.add_argument(
+            "--once", action="store_true", help="Play all scenarios, print a table, and exit."
+        )
         parser.add_argument("--port", type=int, default=8000, help="Port of the store.")
         parser.add_argument("--elevate-port", type=int, default=8001, help="Port of the fake Elevate.")
 
@@ -102,7 +104,9 @@ class Command(BaseCommand):
         try:
             fake.start()
         except OSError as error:
-            raise CommandError(f"Port {port} is taken: {error}. Choose another with --elevate-port.") from error
+            raise CommandError(
+                f"Port {port} is taken: {error}. Choose another with --elevate-port."
+            ) from error
         try:
             yield fake
         finally:
@@ -138,7 +142,9 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{'Scenario':<{width}}  {'Our status':<32}  At Elevate")
         self.stdout.write(f"{'-' * width}  {'-' * 32}  {'-' * 40}")
         for proof in proofs:
-            ours = ", ".join(f"{status} x {n}" if n > 1 else status for status, n in Counter(proof.ours).items())
+            ours = ", ".join(
+                f"{status} x {n}" if n > 1 else status for status, n in Counter(proof.ours).items()
+            )
             if proof.unmapped:
                 ours = f"{ours or 'none'}, {proof.unmapped} unmapped sale listed"
             line = f"{proof.scenario.title:<{width}}  {ours or 'none':<32}  {describe(proof.theirs)}"
