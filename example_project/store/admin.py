@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -66,6 +68,12 @@ class AttendeeInline(admin.TabularInline):
     extra = 0
     verbose_name = "named learner"
     verbose_name_plural = "named learners"
+    # Narrow enough for five fields in a row.
+    formfield_overrides = {
+        models.CharField: {"widget": forms.TextInput(attrs={"size": 14})},
+        models.EmailField: {"widget": forms.EmailInput(attrs={"size": 22})},
+        models.PositiveSmallIntegerField: {"widget": forms.NumberInput(attrs={"style": "width: 4em"})},
+    }
     fields = ("line", "position", "first_name", "last_name", "email")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -73,6 +81,7 @@ class AttendeeInline(admin.TabularInline):
         if db_field.name == "line" and request.resolver_match is not None:
             order_pk = request.resolver_match.kwargs.get("object_id")
             kwargs["queryset"] = OrderLine.objects.filter(order_id=order_pk, has_seats=True)
+            kwargs["widget"] = forms.Select(attrs={"style": "max-width: 14em"})
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
@@ -100,6 +109,8 @@ class OrderAdmin(admin.ModelAdmin):
     fields = readonly_fields = ("member", "status", "total", "placed_at", "updated_at")
     inlines = (LineInline, AttendeeInline, PaymentInline)
     actions = ("refund_orders", "cancel_orders")
+    # The order's page in the store is for its buyer only.
+    view_on_site = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         """Leave out open carts."""

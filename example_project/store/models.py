@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
@@ -147,6 +148,11 @@ class LineAttendee(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
+
+    def clean(self) -> None:
+        """Ask for a place that the line has."""
+        if self.line_id and self.position and self.position > self.line.quantity:
+            raise ValidationError({"position": f"This line has {self.line.quantity} places."})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Find out whether the person is a member."""

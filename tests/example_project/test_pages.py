@@ -296,12 +296,16 @@ def test_the_office_names_a_learner(log_in: LogIn, buy: Buy) -> None:
     order = buy(("RB-BND-101", 2))
     client = log_in("staff@example.org")
     data = {
+        "lines-TOTAL_FORMS": "0", "lines-INITIAL_FORMS": "0",
+        "payments-TOTAL_FORMS": "0", "payments-INITIAL_FORMS": "0",
         "attendees-TOTAL_FORMS": "1", "attendees-INITIAL_FORMS": "0",
         "attendees-0-order": order.pk, "attendees-0-line": order.lines.get().pk, "attendees-0-position": "2",
         "attendees-0-first_name": "Zoë", "attendees-0-last_name": "B", "attendees-0-email": "zoe@example.org",
     }  # fmt: skip
+    path = f"/admin/store/order/{order.pk}/change/"
+    assert "This line has 2 places" in text(client.post(path, {**data, "attendees-0-position": "3"}))
     before = order.updated_at
-    text(client.post(f"/admin/store/order/{order.pk}/change/", data, follow=True))
+    text(client.post(path, data, follow=True))
     order.refresh_from_db()
     assert order.attendees.get().member == Member.objects.get(email="zoe@example.org")
     assert order.updated_at > before
