@@ -24,7 +24,7 @@ STATUSES: dict[str, Text] = {
     Status.UNCONFIRMED: _("unconfirmed"),
     Status.REGISTERED: _("registered"),
     Status.CANCELLING: _("cancelling"),
-    Status.COVERED: _("covered by another order"),
+    Status.COVERED: _("covered"),
     Status.CANCEL_REFUSED: _("cancel refused"),
     Status.WITHDRAWN: _("withdrawn"),
     Status.CANCELLED: _("cancelled"),

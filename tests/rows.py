@@ -23,7 +23,7 @@ def make_row(mapping: ProductMapping, **fields: Any) -> Registration:
     """Make a registration. What is not named fits a paid seat that Elevate does not know yet."""
     number = next(_numbers)
     start = {
-        "order_ref": f"O{number}",
+        "order_ref": str(9000 + number),
         "seat_key": "item:1",
         "mapping": mapping,
         "remote_product_id": mapping.remote_product_id,

@@ -61,7 +61,9 @@ def must(allowed: Any) -> None:
         raise PermissionDenied
 
 
-def render(page: admin.ModelAdmin, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+def render(
+    page: admin.ModelAdmin, request: HttpRequest, template: str, /, **context: Any
+) -> TemplateResponse:
     """Render one of our pages inside the admin."""
     request.current_app = page.admin_site.name  # type: ignore[attr-defined]
     common = {**page.admin_site.each_context(request), "opts": page.opts, "media": page.media}

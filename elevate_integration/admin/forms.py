@@ -121,7 +121,7 @@ class MappingForm(forms.ModelForm):
         )
 
     def _past_seats(self) -> int:
-        key = self.initial.get("product_key") or self.instance.product_key
+        key = self.data.get("product_key") or self.initial.get("product_key") or self.instance.product_key
         return UnmappedSale.objects.open().of_product(key).count() if key else 0
 
     def clean(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class ProductMappingAdmin(admin.ModelAdmin):
         css = {"all": ["elevate_integration/admin.css"]}
         js = ["elevate_integration/product_picker.js"]
 
-    @admin.display(description=_("product"), ordering="product_title")
+    @admin.display(description=_("title in the store"), ordering="product_title")
     def product_name(self, mapping: ProductMapping) -> str:
         """Show the title, else the key."""
         return mapping.product_title or mapping.product_key
@@ -148,10 +148,14 @@ class ProductMappingAdmin(admin.ModelAdmin):
             self._follow(request, [obj])
         if obj.not_for_elevate:
             self._settle_past(request, obj, apply=False)
-        elif "apply_past" in form.cleaned_data and obj.sells:
+        elif "apply_past" in form.cleaned_data and obj.sells and self._was_asked(request, obj, change=change):
             self._settle_past(request, obj, apply=form.cleaned_data["apply_past"])
         else:
             self._remind_of_past(request, obj)
+
+    def _was_asked(self, request: HttpRequest, mapping: ProductMapping, *, change: bool) -> bool:
+        """Tell whether the question about past sales was about this product, and not about one typed over."""
+        return change or request.GET.get("product_key") == mapping.product_key
 
     def _warn_of_twins(self, request: HttpRequest, mapping: ProductMapping) -> None:
         if not mapping.remote_product_id:

@@ -128,6 +128,11 @@ class RegistrationAdmin(StaffPage):
         """Show what Elevate said last."""
         return show.last_message(row)
 
+    @admin.display(description=_("created"), ordering="pk")
+    def created(self, row: Registration) -> str:
+        """Show when the seat was first seen; in the order of the rows, which costs no sorting."""
+        return show.moment(row.created_at)
+
     @admin.display(description=_("product's page at Elevate"))
     def product_link(self, row: Registration) -> str:
         """Show the product's page."""
@@ -229,7 +234,7 @@ class RegistrationAdmin(StaffPage):
             self,
             request,
             "act.html",
-            title=act.label,
+            title=_("%(act)s: are you sure?") % {"act": act.label} if act.strong else act.label,
             act=act,
             form=form,
             rows=shown,

@@ -1,0 +1,140 @@
+"""The page on delivery, the orders, and the pages on a site of the host's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import include, path
+from django.utils import timezone
+
+from elevate_integration.admin import register
+from elevate_integration.models import DeliveryState, ProductMapping, Registration, TrackedOrder
+from tests.plainshop.source import PlainSource
+
+PAGE = "/admin/elevate_integration/deliverystate/"
+ORDERS = "/admin/elevate_integration/trackedorder/"
+LogIn = Callable[..., Client]
+
+office = admin.AdminSite(name="office")
+register(office)
+urlpatterns = [path("back/office/", office.urls), path("", include("example_project.urls"))]
+
+
+def text_of(response: Any) -> str:
+    return str(response.content.decode())
+
+
+def state(**fields: Any) -> None:
+    DeliveryState.objects.update_or_create(pk=1, defaults={"heartbeat_at": timezone.now(), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "Running"),
+        ({"heartbeat_at": None}, "No sign of life"),
+        ({"paused": True, "paused_by": "ann", "paused_at": timezone.now()}, "Paused by ann"),
+        ({"gate": "unreachable", "gate_message": "<b>refused</b>"}, "Elevate cannot be reached"),
+        ({"gate": "key", "gate_since": timezone.now(), "probe_at": timezone.now()}, "Check the API key"),
+        ({"alarm": "More cancels\nthan usual", "alarm_at": timezone.now()}, "More cancels<br>than usual"),
+    ],
+)
+def test_the_page_says_how_delivery_is(boss: Client, fields: dict[str, Any], words: str) -> None:
+    state(**fields)
+    page = text_of(boss.get(PAGE))
+    assert words in page
+    assert "<b>refused" not in page
+
+
+def test_the_page_counts_and_links(boss: Client, row: Callable[..., Registration]) -> None:
+    row()
+    row(at_elevate="present", wanted=False, obstacle="parked")
+    state(alarm="Brake.", alarm_at=timezone.now())
+    page = text_of(boss.get(PAGE))
+    assert "?status=pending" in page
+    assert "1 cancellation is held back" in page
+
+
+def test_pause_resume_and_clear(boss: Client) -> None:
+    state(alarm="Look.", gate="key")
+    assert "Delivery is paused." in text_of(boss.post(f"{PAGE}act/pause/", follow=True))
+    assert DeliveryState.objects.get().paused_by == "boss@example.org"
+    assert "Resume" in text_of(boss.get(PAGE))
+    boss.post(f"{PAGE}act/resume/")
+    boss.post(f"{PAGE}act/clear_alarm/")
+    found = DeliveryState.objects.get()
+    assert (found.paused, found.gate, found.alarm) == (False, "", "")
+    assert LogEntry.objects.count() == 3
+
+
+@pytest.mark.parametrize("name", ["pause", "resume", "clear_alarm"])
+def test_a_forged_post_is_refused(staff_client: LogIn, name: str) -> None:
+    state(alarm="Look.")
+    client = staff_client("view_deliverystate", "cancel_registration", "retry_registration")
+    page = text_of(client.get(PAGE))
+    assert "/act/" not in page
+    assert client.post(f"{PAGE}act/{name}/").status_code == 403
+    assert client.get(f"{PAGE}act/{name}/").status_code == 405
+
+
+def test_others_do_not_see_it(staff_client: LogIn) -> None:
+    assert staff_client("view_registration").get(PAGE).status_code == 403
+
+
+def test_odd_requests(boss: Client) -> None:
+    assert boss.post(f"{PAGE}act/explode/").status_code == 404
+    assert boss.get(f"{PAGE}1/change/")["Location"] == PAGE
+    assert boss.get(f"{PAGE}add/").status_code == 403
+
+
+def test_orders_that_could_not_be_read_are_found_and_resynced(boss: Client) -> None:
+    TrackedOrder.objects.create(order_ref="1", last_error="ValueError: <b>", failures=2)
+    fine = TrackedOrder.objects.create(order_ref="2")
+    response = boss.get(f"{ORDERS}?failed=yes")
+    assert [one.order_ref for one in response.context["cl"].queryset] == ["1"]
+    assert "ValueError: &lt;b&gt;" in text_of(response)
+    chosen = {"action": "resync", "_selected_action": list(TrackedOrder.objects.values_list("pk", flat=True))}
+    assert "2 orders were read again." in text_of(boss.post(ORDERS, chosen, follow=True))
+    assert TrackedOrder.objects.get(order_ref="1").last_error == ""
+    PlainSource.broken = ValueError("closed")
+    page = text_of(boss.post(ORDERS, {**chosen, "_selected_action": [fine.pk]}, follow=True))
+    assert "1 order could not be read: ValueError: closed" in page
+
+
+def test_resync_needs_its_permission(staff_client: LogIn) -> None:
+    one = TrackedOrder.objects.create(order_ref="1", last_error="old")
+    client = staff_client("view_trackedorder", "retry_registration")
+    assert 'value="resync"' not in text_of(client.get(ORDERS))
+    client.post(ORDERS, {"action": "resync", "_selected_action": [one.pk]})
+    one.refresh_from_db()
+    assert one.last_error == "old"
+
+
+@pytest.mark.urls("tests.admin.test_delivery")
+def test_every_page_stays_on_the_hosts_own_admin_site(
+    boss: Client, mapping: ProductMapping, row: Callable[..., Registration]
+) -> None:
+    base = "/back/office/elevate_integration"
+    one = row(obstacle="refused")
+    for address in (
+        "registration/",
+        f"registration/{one.pk}/change/",
+        "productmapping/",
+        "productmapping/add/",
+        "unmappedsale/",
+        "trackedorder/",
+        "deliverystate/",
+    ):
+        page = boss.get(f"{base}/{address}")
+        assert page.status_code == 200
+        assert '"/admin/elevate_integration' not in text_of(page)
+    asked = boss.post(f"{base}/registration/act/retry/", {"pks": one.pk})
+    assert f'action="{base}/registration/act/retry/' in text_of(asked)
+    done = boss.post(f"{base}/registration/act/retry/", {"pks": one.pk, "confirm": "yes"})
+    assert done["Location"] == f"{base}/registration/"
+    register(office)

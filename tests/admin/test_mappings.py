@@ -1,0 +1,204 @@
+"""Product mappings: the picker, what a save says and does, and who may map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from elevate_integration.lifecycle import Obstacle, Status
+from elevate_integration.models import OrderMark, ProductMapping, Registration, UnmappedSale
+from elevate_integration.orders.source import Product
+from tests.plainshop.source import PlainSource
+from tests.rows import make_mapping
+
+LIST = "/admin/elevate_integration/productmapping/"
+PRODUCTS = f"{LIST}products/"
+ART = {
+    "product_key": "course:ART",
+    "product_title": "Art",
+    "remote_product_id": "ART1",
+    "remote_registration_url": "shop.example/art",
+    "send_email": "unknown",
+    "active": "on",
+}
+LogIn = Callable[..., Client]
+
+
+def text_of(response: Any) -> str:
+    return str(response.content.decode())
+
+
+def sold(*refs: str, key: str = "course:ART") -> None:
+    for ref in refs:
+        UnmappedSale.objects.create(
+            order_ref=ref, seat_key="item:1", product_keys=UnmappedSale.pack((key,)), product_title="Art"
+        )
+
+
+def test_a_mapping_is_added_with_its_address_as_https(boss: Client) -> None:
+    page = text_of(boss.get(f"{LIST}add/"))
+    assert f'data-elevate-products="{PRODUCTS}"' in page
+    assert "elevate_integration/product_picker.js" in page
+    assert "apply_past" not in page
+    boss.post(f"{LIST}add/", ART)
+    mapping = ProductMapping.objects.get()
+    assert (mapping.remote_product_id, mapping.active, mapping.send_email) == ("ART1", True, None)
+    assert mapping.remote_registration_url == "https://shop.example/art"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"remote_product_id": ""}, "Type the Remote Product ID"),
+        ({"not_for_elevate": "on"}, "Clear one of them"),
+        ({"product_key": "course:ETHICS", "remote_product_id": "ABCD1234"}, "already mapped"),
+        ({"product_key": ""}, "This field is required"),
+    ],
+)
+def test_mistakes_are_told(boss: Client, mapping: ProductMapping, fields: dict[str, str], words: str) -> None:
+    assert words in text_of(boss.post(f"{LIST}add/", {**ART, **fields}))
+    assert ProductMapping.objects.count() == 1
+
+
+def test_a_product_without_a_course_needs_no_id(boss: Client) -> None:
+    sold("1")
+    boss.post(f"{LIST}add/", {**ART, "remote_product_id": "", "not_for_elevate": "on"})
+    assert ProductMapping.objects.get().not_for_elevate
+    assert not UnmappedSale.objects.open().exists()
+
+
+def test_a_shared_remote_product_id_is_warned_about(boss: Client, mapping: ProductMapping) -> None:
+    page = text_of(boss.post(f"{LIST}add/", {**ART, "remote_product_id": "ABCD1234"}, follow=True))
+    assert "is also used by: Ethics" in page
+    make_mapping(product_key="other", remote_product_id="ART1", product_title="<b>Other</b>", active=True)
+    page = text_of(boss.post(f"{LIST}add/", ART, follow=True))
+    assert "&lt;b&gt;Other" in page
+
+
+def test_mapping_a_sold_product_asks_about_the_past(boss: Client) -> None:
+    sold("1", "2")
+    page = text_of(boss.get(f"{LIST}add/?product_key=course:ART&product_title=Art+%3Cb%3E"))
+    assert "Also register the 2 seats already sold" in page
+    assert 'value="course:ART"' in page
+    assert "Art &lt;b&gt;" in page
+
+
+@pytest.mark.parametrize(("ticked", "marked", "decision"), [(True, ["1", "2"], "apply"), (False, [], "left")])
+def test_the_answer_about_the_past_is_followed(
+    boss: Client, ticked: bool, marked: list[str], decision: str
+) -> None:
+    sold("1", "2")
+    data = {**ART, "apply_past": "on"} if ticked else ART
+    page = boss.post(f"{LIST}add/?product_key=course:ART", data, follow=True)
+    assert "2 seats already sold" in text_of(page)
+    assert sorted(OrderMark.objects.values_list("order_ref", flat=True)) == marked
+    assert {sale.decision for sale in UnmappedSale.objects.all()} == {decision}
+
+
+def test_a_past_that_was_not_asked_about_is_left_open_and_told(boss: Client) -> None:
+    sold("1")
+    page = text_of(boss.post(f"{LIST}add/", ART, follow=True))
+    assert "1 seat of this product was sold before" in page
+    assert "/unmappedsale/" in page
+    assert UnmappedSale.objects.open().count() == 1
+
+
+def test_the_past_of_another_product_is_not_decided_by_a_link(boss: Client) -> None:
+    sold("1", key="course:OTHER")
+    boss.post(f"{LIST}add/?product_key=course:OTHER", {**ART, "apply_past": "on"})
+    assert UnmappedSale.objects.open().count() == 1
+
+
+def test_a_mended_id_retries_what_was_refused(boss: Client, mapping: ProductMapping, row: Any) -> None:
+    refused = row(obstacle=Obstacle.REFUSED)
+    data = {**ART, "product_key": "course:ETHICS", "remote_product_id": "RIGHT1"}
+    page = text_of(boss.post(f"{LIST}{mapping.pk}/change/", data, follow=True))
+    assert "1 refused registration of this product is tried again" in page
+    refused.refresh_from_db()
+    assert (refused.status, refused.remote_product_id) == (Status.PENDING, "RIGHT1")
+    assert Registration.objects.get().actor == "boss@example.org"
+
+
+def test_other_changes_retry_nothing(boss: Client, mapping: ProductMapping, row: Any) -> None:
+    refused = row(obstacle=Obstacle.REFUSED)
+    data = {**ART, "product_key": "course:ETHICS", "remote_product_id": "ABCD1234", "product_title": "New"}
+    boss.post(f"{LIST}{mapping.pk}/change/", data)
+    refused.refresh_from_db()
+    assert refused.status == Status.REFUSED
+
+
+def test_deactivate_and_activate(boss: Client, mapping: ProductMapping) -> None:
+    other = make_mapping(product_key="x", remote_product_id="X", active=False)
+    chosen = {"_selected_action": [mapping.pk, other.pk]}
+    page = text_of(boss.post(LIST, {"action": "deactivate", **chosen}, follow=True))
+    assert "1 mapping is inactive; nothing is cancelled." in page
+    sold("1", key="x")
+    page = text_of(boss.post(LIST, {"action": "activate", **chosen}, follow=True))
+    assert "2 mappings are active." in page
+    assert "1 seat of this product was sold before" in page
+    assert LogEntry.objects.order_by("pk").values_list("change_message", flat=True)[0] == "Deactivated."
+    assert LogEntry.objects.count() == 3
+
+
+def test_nothing_is_deleted(boss: Client, mapping: ProductMapping) -> None:
+    assert boss.post(f"{LIST}{mapping.pk}/delete/", {"post": "yes"}).status_code == 403
+    boss.post(LIST, {"action": "delete_selected", "_selected_action": [mapping.pk], "post": "yes"})
+    assert ProductMapping.objects.count() == 1
+
+
+@pytest.mark.parametrize("codename", ["map_product", "add_productmapping"])
+def test_who_may_map_may_add(staff_client: LogIn, codename: str) -> None:
+    client = staff_client(codename)
+    client.post(f"{LIST}add/", ART)
+    assert ProductMapping.objects.count() == 1
+    assert client.get(PRODUCTS).status_code == 200
+
+
+def test_a_viewer_cannot_map(staff_client: LogIn, mapping: ProductMapping) -> None:
+    client = staff_client("view_productmapping")
+    assert client.get(LIST).status_code == 200
+    assert client.get(f"{LIST}{mapping.pk}/change/").status_code == 200
+    assert client.post(f"{LIST}add/", ART).status_code == 403
+    assert client.post(f"{LIST}{mapping.pk}/change/", ART).status_code == 403
+    assert client.get(PRODUCTS).status_code == 403
+    client.post(LIST, {"action": "deactivate", "_selected_action": [mapping.pk]})
+    mapping.refresh_from_db()
+    assert mapping.active
+
+
+def test_the_picker_offers_the_stores_products(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def products(self: Any, search: str = "", limit: int = 50) -> list[Product]:
+        asked.append((search, limit))
+        return [Product("k", "<b>T</b>", "R1", "https://shop.example/k")] * 500
+
+    monkeypatch.setattr(PlainSource, "products", products)
+    answer = boss.get(PRODUCTS, {"q": "eth"})
+    assert answer["Content-Type"] == "application/json"
+    assert len(answer.json()["products"]) == 20
+    assert answer.json()["products"][0] == {
+        "key": "k",
+        "title": "<b>T</b>",
+        "remote_product_id": "R1",
+        "url": "https://shop.example/k",
+    }
+    assert asked == [("eth", 20)]
+
+
+def test_a_broken_source_leaves_a_text_field(
+    boss: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: Any, search: str = "", limit: int = 50) -> list[Product]:
+        raise RuntimeError("away")
+
+    monkeypatch.setattr(PlainSource, "products", fail)
+    answer = boss.get(PRODUCTS).json()
+    assert answer["products"] == []
+    assert "cannot be read" in answer["error"]
+    assert "could not give its products" in caplog.text
+    assert boss.get(f"{LIST}add/").status_code == 200

@@ -1,0 +1,426 @@
+"""The registrations' list, page and acts: who may do what, what is asked first, and what is recorded."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from elevate_integration.admin.acts import ACTS
+from elevate_integration.lifecycle import AtElevate, Obstacle, Status
+from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, TrackedOrder
+from tests.plainshop.source import PlainSource
+
+LIST = "/admin/elevate_integration/registration/"
+MakeRow = Callable[..., Registration]
+LogIn = Callable[..., Client]
+
+PRESENT, MAYBE, ABSENT = AtElevate.PRESENT, AtElevate.MAYBE, AtElevate.ABSENT
+FITTING: dict[str, dict[str, Any]] = {
+    "retry": {"obstacle": Obstacle.REFUSED},
+    "let_go": {"at_elevate": PRESENT, "wanted": False, "obstacle": Obstacle.PARKED},
+    "keep": {"at_elevate": PRESENT, "wanted": False, "obstacle": Obstacle.PARKED},
+    "mark_registered": {"at_elevate": MAYBE, "obstacle": Obstacle.DOUBT},
+    "mark_cancelled": {"at_elevate": MAYBE, "wanted": False, "obstacle": Obstacle.DOUBT},
+    "register_again": {"wanted": False},
+    "resync": {},
+    "cancel": {"at_elevate": PRESENT},
+}
+GIVEN = {"mark_registered": {"registration_id": "77"}}
+
+
+def act_url(name: str) -> str:
+    return reverse("admin:elevate_integration_registration_act", args=[name])
+
+
+def change_url(row: Registration) -> str:
+    return f"{LIST}{row.pk}/change/"
+
+
+def text_of(response: Any) -> str:
+    return str(response.content.decode())
+
+
+def test_every_act_is_listed_with_a_fitting_state() -> None:
+    assert set(FITTING) == set(ACTS)
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_an_act_asks_first_and_acts_on_the_confirmed_post(boss: Client, row: MakeRow, name: str) -> None:
+    one = row(**FITTING[name])
+    before = Registration.objects.filter(pk=one.pk).values().get()
+    asked = boss.post(act_url(name), {"pks": one.pk})
+    assert asked.status_code == 200
+    assert str(ACTS[name].what)[:20] in text_of(asked)
+    assert Registration.objects.filter(pk=one.pk).values().get() == before
+    assert not LogEntry.objects.exists()
+
+    given = {"pks": one.pk, "confirm": "yes", **GIVEN.get(name, {})}
+    done = boss.post(act_url(name), given, follow=True)
+    assert done.redirect_chain == [(LIST, 302)]
+    assert f"{ACTS[name].label}: 1 registration." in text_of(done)
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.change_message) == (str(one.pk), f"{ACTS[name].label}.")
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_a_forged_post_without_the_permission_is_refused(
+    staff_client: LogIn, row: MakeRow, name: str
+) -> None:
+    needed = {act.permission for act in ACTS.values()} - {ACTS[name].permission}
+    client = staff_client("view_registration", *needed)
+    one = row(**FITTING[name])
+    before = Registration.objects.filter(pk=one.pk).values().get()
+    for extra in ({}, {"confirm": "yes", **GIVEN.get(name, {})}):
+        assert client.post(act_url(name), {"pks": one.pk, **extra}).status_code == 403
+    assert Registration.objects.filter(pk=one.pk).values().get() == before
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_the_named_permission_is_enough(staff_client: LogIn, row: MakeRow, name: str) -> None:
+    client = staff_client("view_registration", ACTS[name].permission)
+    one = row(**FITTING[name])
+    assert act_url(name) in text_of(client.get(change_url(one)))
+    response = client.post(act_url(name), {"pks": one.pk, "confirm": "yes", **GIVEN.get(name, {})})
+    assert response.status_code == 302
+    assert LogEntry.objects.count() == 1
+
+
+def test_an_act_without_permission_to_view_is_refused(staff_client: LogIn, row: MakeRow) -> None:
+    client = staff_client("retry_registration")
+    assert client.post(act_url("retry"), {"pks": row().pk}).status_code == 403
+
+
+def test_a_viewer_sees_everything_and_no_button(staff_client: LogIn, row: MakeRow) -> None:
+    client = staff_client("view_registration")
+    for fields in FITTING.values():
+        page = text_of(client.get(change_url(row(**fields))))
+        assert "/act/" not in page
+    page = text_of(client.get(LIST))
+    assert 'name="action"' not in page
+
+
+def test_without_permission_there_is_no_list(staff_client: LogIn, row: MakeRow) -> None:
+    client = staff_client("view_deliverystate")
+    assert client.get(LIST).status_code == 403
+    assert client.get(change_url(row())).status_code == 403
+
+
+def test_a_person_who_is_not_staff_is_sent_to_log_in(row: MakeRow) -> None:
+    response = Client().post(act_url("cancel"), {"pks": row().pk, "confirm": "yes"})
+    assert response.status_code == 302
+    assert "login" in response["Location"]
+
+
+def test_an_act_needs_a_post_and_its_token(boss: Client, row: MakeRow) -> None:
+    one = row(at_elevate=PRESENT)
+    assert boss.get(act_url("cancel"), {"pks": one.pk, "confirm": "yes"}).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = boss.cookies
+    assert strict.post(act_url("cancel"), {"pks": one.pk, "confirm": "yes"}).status_code == 403
+    one.refresh_from_db()
+    assert one.status == Status.REGISTERED
+
+
+@pytest.mark.parametrize("pks", ["", "987654", ","])
+def test_an_act_on_nothing_leads_back(boss: Client, pks: str) -> None:
+    response = boss.post(act_url("retry"), {"pks": pks, "confirm": "yes"}, follow=True)
+    assert "Nothing was chosen" in text_of(response)
+
+
+@pytest.mark.parametrize("pks", ["x", "1;2", "-1", "9" * 30, "²"])
+def test_keys_that_are_none_are_refused(boss: Client, pks: str) -> None:
+    assert boss.post(act_url("retry"), {"pks": pks}).status_code == 400
+
+
+def test_an_unknown_act_is_not_found(boss: Client) -> None:
+    assert boss.post(act_url("explode"), {"pks": "1"}).status_code == 404
+
+
+def test_many_are_asked_about_from_the_list_and_the_unfitting_are_left(boss: Client, row: MakeRow) -> None:
+    refused = [row(obstacle=Obstacle.REFUSED) for _ in range(3)]
+    fine = row(at_elevate=PRESENT)
+    chosen = [one.pk for one in [*refused, fine]]
+    asked = boss.post(f"{LIST}?status=refused", {"action": "retry", "_selected_action": chosen[:3]})
+    assert "3 registrations were chosen" in text_of(asked)
+    assert "_changelist_filters=status%3Drefused" in text_of(asked)
+    assert {one.status for one in Registration.objects.filter(pk__in=chosen[:3])} == {Status.REFUSED}
+
+    ask_all = boss.post(LIST, {"action": "retry", "_selected_action": chosen})
+    assert "1 of them cannot be acted upon" in text_of(ask_all)
+    done = boss.post(
+        act_url("retry") + "?_changelist_filters=status%3Drefused",
+        {"pks": ",".join(map(str, chosen)), "confirm": "yes"},
+        follow=True,
+    )
+    assert done.redirect_chain[0][0] == f"{LIST}?status=refused"
+    assert "Retry: 3 registrations." in text_of(done)
+    assert "1 left as it was: it is registered already." in text_of(done)
+    assert LogEntry.objects.count() == 3
+
+
+def test_a_confirm_smuggled_into_the_list_changes_nothing(boss: Client, row: MakeRow) -> None:
+    one = row(at_elevate=PRESENT)
+    boss.post(LIST, {"action": "cancel", "_selected_action": [one.pk], "confirm": "yes"})
+    one.refresh_from_db()
+    assert one.wanted
+
+
+def test_more_rows_than_form_fields_are_allowed_can_be_chosen(boss: Client, row: MakeRow) -> None:
+    template = row(obstacle=Obstacle.REFUSED)
+    fields = {
+        f.name: getattr(template, f.name) for f in Registration._meta.concrete_fields if not f.primary_key
+    }
+    many = [Registration(**{**fields, "order_ref": f"many-{number}"}) for number in range(1200)]
+    Registration.objects.bulk_create(many)
+    asked = boss.post(LIST, {"action": "retry", "_selected_action": [template.pk], "select_across": "1"})
+    assert "1201 registrations were chosen" in text_of(asked) or "1,201" in text_of(asked)
+    pks = ",".join(str(pk) for pk in Registration.objects.values_list("pk", flat=True))
+    boss.post(act_url("retry"), {"pks": pks, "confirm": "yes"})
+    assert not Registration.objects.exclude(status=Status.PENDING).exists()
+
+
+def test_cancel_says_what_it_does_not_do_and_starts_from_the_settings(
+    boss: Client, row: MakeRow, settings: Any
+) -> None:
+    settings.ELEVATE = {
+        **settings.ELEVATE,
+        "CANCELLATIONS_EMAIL": "desk@example.org",
+        "CANCELLATION_EXPLANATION": "Order {{ registration.order_ref }}",
+        "CANCELLATION_EXPLANATION_FOR_USER": lambda registration: "computed",
+        "CANCELS_PER_HOUR": 7,
+    }
+    page = text_of(boss.post(act_url("cancel"), {"pks": row(at_elevate=PRESENT).pk}))
+    assert "refunds no money" in page
+    assert "At most 7 cancellations an hour" in page
+    assert 'value="desk@example.org"' in page
+    assert "registration.order_ref" not in page
+    assert "computed" not in page
+
+
+def test_cancel_keeps_what_was_typed(boss: Client, row: MakeRow) -> None:
+    one = row(at_elevate=PRESENT)
+    typed = {
+        "explanation": "Moved",
+        "explanation_for_user": "See you",
+        "email": "o@example.org",
+        "notify": "on",
+    }
+    boss.post(act_url("cancel"), {"pks": one.pk, "confirm": "yes", **typed})
+    one.refresh_from_db()
+    assert one.cancel_details == {**typed, "notify": True}
+    assert (one.trigger, one.actor) == ("staff", "boss@example.org")
+
+
+def test_a_wrong_address_is_asked_for_again(boss: Client, row: MakeRow) -> None:
+    one = row(at_elevate=PRESENT)
+    page = text_of(boss.post(act_url("cancel"), {"pks": one.pk, "confirm": "yes", "email": "nobody"}))
+    assert "Please correct the errors below" in page
+    one.refresh_from_db()
+    assert one.wanted
+
+
+def test_a_cancel_that_another_order_covers_says_so(boss: Client, row: MakeRow) -> None:
+    row(learner_key="M-1", at_elevate=PRESENT)
+    one = row(learner_key="M-1", at_elevate=PRESENT)
+    page = text_of(
+        boss.post(act_url("cancel"), {"pks": one.pk, "confirm": "yes", "detail": "yes"}, follow=True)
+    )
+    assert "another paid order covers the same member and product" in page
+
+
+def test_mark_registered_is_for_one(boss: Client, row: MakeRow) -> None:
+    first, second = (row(**FITTING["mark_registered"]) for _ in range(2))
+    boss.post(
+        act_url("mark_registered"),
+        {"pks": f"{first.pk},{second.pk}", "confirm": "yes", "registration_id": "77"},
+    )
+    assert list(Registration.objects.filter(status=Status.REGISTERED)) == [first]
+    assert "mark_registered" not in text_of(boss.get(LIST))
+
+
+def test_retry_does_not_let_cancels_go_for_those_who_may_not(staff_client: LogIn, row: MakeRow) -> None:
+    one = row(**FITTING["let_go"])
+    client = staff_client("view_registration", "retry_registration")
+    page = text_of(client.post(act_url("retry"), {"pks": one.pk, "confirm": "yes"}, follow=True))
+    assert "the brake holds this cancellation back" in page
+    one.refresh_from_db()
+    assert one.obstacle == Obstacle.PARKED
+
+
+def test_a_failing_resync_is_told_with_its_reason(boss: Client, row: MakeRow) -> None:
+    PlainSource.broken = ValueError("shop is closed")
+    page = text_of(boss.post(act_url("resync"), {"pks": row().pk, "confirm": "yes"}, follow=True))
+    assert "shop is closed" in page
+    assert not LogEntry.objects.exists()
+    assert TrackedOrder.objects.get().last_error
+
+
+def test_many_resyncs_are_left_to_delivery(boss: Client, row: MakeRow) -> None:
+    pks = ",".join(str(row().pk) for _ in range(101))
+    page = text_of(boss.post(act_url("resync"), {"pks": pks, "confirm": "yes"}, follow=True))
+    assert "read in the background" in page
+    assert OrderMark.objects.count() == 101
+
+
+def test_what_elevate_says_is_escaped_everywhere(boss: Client, row: MakeRow) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+    one = row(
+        at_elevate=PRESENT,
+        wanted=False,
+        obstacle=Obstacle.CANCEL_REFUSED,
+        error_messages=[[evil, evil]],
+        product_url=f"javascript:alert(1)//{evil}",
+        firstname=evil,
+        order_ref=evil,
+        product_title=evil,
+    )
+    Attempt.objects.create(
+        registration=one, operation="register", outcome="refused", messages=[[evil, evil]], sent={evil: evil},
+        body=evil, note=evil, actor=evil, trigger=evil, answered_id=evil,
+    )  # fmt: skip
+    for page in (
+        text_of(boss.get(LIST)),
+        text_of(boss.get(change_url(one))),
+        text_of(boss.post(act_url("cancel"), {"pks": one.pk})),
+    ):
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert 'href="javascript' not in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "is registered at Elevate"),
+        ({"due_at": timezone.now() + timedelta(days=1)}, "next try"),
+        ({"obstacle": Obstacle.INCOMPLETE, "problems": "no_email,new_code"}, "no e-mail address"),
+        ({"obstacle": Obstacle.IDENTITY, "problems": "same_email"}, "another user ID"),
+        ({"obstacle": Obstacle.REFUSED}, "its own words are below"),
+        ({"at_elevate": MAYBE}, "sent once more"),
+        ({"at_elevate": MAYBE, "obstacle": Obstacle.DOUBT}, "may or may not have it"),
+        ({"at_elevate": MAYBE, "wanted": False, "obstacle": Obstacle.DOUBT}, "not sent again"),
+        ({"at_elevate": PRESENT}, "registered at Elevate"),
+        ({"at_elevate": PRESENT, "wanted": False}, "read a second time"),
+        ({"at_elevate": PRESENT, "wanted": False, "confirmed": True}, "is cancelled at Elevate"),
+        ({"at_elevate": PRESENT, "wanted": False, "obstacle": Obstacle.PARKED}, "brake holds"),
+        ({"at_elevate": PRESENT, "wanted": False, "obstacle": Obstacle.COVERED}, "another paid order"),
+        ({"at_elevate": PRESENT, "wanted": False, "obstacle": Obstacle.CANCEL_REFUSED}, "refused to cancel"),
+        ({"at_elevate": AtElevate.LEAVING, "wanted": False, "confirmed": True}, "which is safe"),
+        ({"at_elevate": AtElevate.LEAVING}, "registered anew"),
+        ({"wanted": False}, "before Elevate knew"),
+        ({"wanted": False, "registered_at": timezone.now()}, "was cancelled at Elevate"),
+        ({"claim_token": uuid.uuid4(), "claimed_for": "register", "wanted": False}, "is open now"),
+    ],
+)
+def test_the_page_explains_every_state(
+    boss: Client, row: MakeRow, fields: dict[str, Any], words: str
+) -> None:
+    assert words in text_of(boss.get(change_url(row(**fields))))
+    assert boss.get(LIST).status_code == 200
+
+
+def test_the_page_shows_the_last_calls_only(boss: Client, row: MakeRow) -> None:
+    one = row()
+    Attempt.objects.bulk_create(
+        Attempt(registration=one, operation="register", outcome="not_sent", note=f"call-{n}.")
+        for n in range(60)
+    )
+    page = text_of(boss.get(change_url(one)))
+    assert "call-59." in page
+    assert "call-9." not in page
+    assert "The last 50 of 60 calls are shown." in page
+
+
+def test_nothing_can_be_edited_added_or_deleted(boss: Client, row: MakeRow) -> None:
+    one = row()
+    assert boss.get(f"{LIST}add/").status_code == 403
+    assert boss.get(f"{LIST}{one.pk}/delete/").status_code == 403
+    assert boss.post(change_url(one), {"wanted": ""}).status_code == 403
+    assert "delete_selected" not in text_of(boss.get(LIST))
+
+
+def test_the_list_takes_the_same_few_queries_for_one_row_and_for_many(
+    boss: Client, row: MakeRow, django_assert_num_queries: Any, django_assert_max_num_queries: Any
+) -> None:
+    row()
+    boss.get(LIST)
+    with django_assert_max_num_queries(9) as one:
+        boss.get(LIST)
+    for _ in range(40):
+        row(obstacle=Obstacle.REFUSED)
+    with django_assert_num_queries(len(one)):
+        boss.get(LIST)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("status=refused", {"refused"}),
+        ("status=nonsense", {"refused", "registered", "parked"}),
+        ("trouble=yes", {"refused", "parked"}),
+        ("trouble=parked", {"parked"}),
+        ("mapping=0", set()),
+        ("mapping=x", {"refused", "registered", "parked"}),
+        ("q=findme%40example.org", {"registered"}),
+        ("q=OR-REFUSED", {"refused"}),
+        ("created_from=2026-01-10&created_to=2026-01-10", {"registered"}),
+        ("created_from=2026-01-11", {"parked", "refused"}),
+        ("created_to=2026-01-09", set()),
+        ("created_from=nonsense&created_to=2026-99-99", {"refused", "registered", "parked"}),
+    ],
+)
+def test_filters_and_search(boss: Client, row: MakeRow, query: str, expected: set[str]) -> None:
+    refused = row(obstacle=Obstacle.REFUSED, order_ref="OR-REFUSED")
+    registered = row(at_elevate=PRESENT, email="findme@example.org")
+    parked = row(at_elevate=PRESENT, wanted=False, obstacle=Obstacle.PARKED)
+    day = timezone.make_aware(timezone.datetime(2026, 1, 10, 23, 30))
+    Registration.objects.filter(pk=registered.pk).update(created_at=day)
+    Registration.objects.exclude(pk=registered.pk).update(created_at=day + timedelta(days=2))
+    found = boss.get(f"{LIST}?{query}").context["cl"].queryset
+    names = {refused.pk: "refused", registered.pk: "registered", parked.pk: "parked"}
+    assert {names[one.pk] for one in found} == expected
+
+
+def test_the_forms_of_filters_keep_the_other_filters(boss: Client, row: MakeRow) -> None:
+    row()
+    page = text_of(boss.get(f"{LIST}?status=pending&q=ada&created_from=2020-01-01"))
+    assert page.count('<input type="hidden" name="status" value="pending">') >= 2
+    assert '<input type="hidden" name="created_from" value="2020-01-01">' in page
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [({"paused": True}, "is paused"), ({"gate": "key"}, "Delivery waits")]
+)
+def test_the_list_says_when_nothing_is_sent(
+    boss: Client, row: MakeRow, state: dict[str, Any], words: str
+) -> None:
+    DeliveryState.objects.update_or_create(pk=1, defaults=state)
+    assert words in text_of(boss.get(LIST))
+    assert words in text_of(boss.get(change_url(row())))
+
+
+def test_an_order_is_linked_and_a_broken_source_costs_only_the_link(
+    boss: Client, row: MakeRow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = row(order_ref="O-77")
+    monkeypatch.setattr(PlainSource, "order_url", lambda self, ref: f"/shop/{ref}/")
+    assert '<a href="/shop/O-77/">O-77</a>' in text_of(boss.get(change_url(one)))
+
+    def fail(self: Any, ref: str) -> str:
+        raise RuntimeError("away")
+
+    monkeypatch.setattr(PlainSource, "order_url", fail)
+    assert "O-77" in text_of(boss.get(change_url(one)))
+    assert "could not give the address of order O-77" in caplog.text
+
+
+def test_a_registration_that_is_gone_leads_away(boss: Client) -> None:
+    assert boss.get(f"{LIST}99/change/").status_code == 302
