@@ -76,14 +76,12 @@ def due_orders(limit: int) -> list[str]:
 def next_due() -> float | None:
     """Give the seconds until a mark or a registration falls due (negative when one is overdue); None for never."""
     using = database()
-    moments = [
-        OrderMark.objects.using(using).aggregate(due=Min("due_at"), now=DatabaseNow()),
-        Registration.objects.using(using)
-        .filter(due_at__isnull=False)
-        .aggregate(due=Min("due_at"), now=DatabaseNow()),
+    tables = (OrderMark.objects.using(using), Registration.objects.using(using).filter(due_at__isnull=False))
+    firsts = [
+        rows.order_by("due_at").annotate(db_now=DatabaseNow()).values_list("due_at", "db_now").first()
+        for rows in tables
     ]
-    waits = [(m["due"] - m["now"]).total_seconds() for m in moments if m["due"] is not None]
-    return min(waits, default=None)
+    return min(((due - now).total_seconds() for due, now in filter(None, firsts)), default=None)
 
 
 def claim(limit: int) -> list[Claimed]:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _MARKS_PER_STEP = 20
 _HEARTBEAT = 15.0
+_BLOCKED = 1.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request]
 
@@ -188,7 +189,10 @@ class Worker:
         if self._open and self._open >= self.threads:
             return None
         due = queue.next_due()
-        return self.poll if due is None else min(max(due, 0.01), self.poll)
+        if due is None:
+            return self.poll
+        # What is overdue and was not taken is locked by another worker, or the gate is shut: do not spin.
+        return min(due if due > 0 else _BLOCKED, self.poll)
 
     def _beat(self) -> None:
         if time.monotonic() - self._last_heartbeat < _HEARTBEAT:

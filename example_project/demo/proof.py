@@ -33,9 +33,10 @@ class Proof:
 def deliver() -> None:
     """Deliver what is due, and what falls due within seconds (a cancel waits for its second read)."""
     while True:
-        Worker().run_once(sweeping=False)
+        made = Worker().run_once(sweeping=False)
         seconds = queue.next_due()
-        if seconds is None or seconds > _LONGEST_WAIT:
+        stuck = seconds is not None and seconds <= 0 and not made
+        if seconds is None or seconds > _LONGEST_WAIT or stuck:
             return
         time.sleep(max(seconds, 0.01))
 
