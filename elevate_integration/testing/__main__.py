@@ -74,6 +74,7 @@ def _add_switches(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--wrong-key-status", type=int, default=401)
     group.add_argument("--cancel-body", default='{"success": true}', help="JSON or plain text; may be empty")
     group.add_argument("--id-as-string", action="store_true")
+    group.add_argument("--refuse-empty-names", action="store_true")
 
 
 def _fake(options: argparse.Namespace) -> FakeElevate:
@@ -90,6 +91,7 @@ def _fake(options: argparse.Namespace) -> FakeElevate:
     fake.wrong_key_status = options.wrong_key_status
     fake.cancel_body = _json_or_text(options.cancel_body)
     fake.id_as_string = options.id_as_string
+    fake.empty_names = not options.refuse_empty_names
     return fake
 
 

@@ -42,11 +42,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def registration_errors(fields: dict[str, Any]) -> dict[str, str]:
-    """One message for each field that is missing, empty or of a type the page does not allow."""
-    errors = _missing(
-        fields, "remote_user_id", "firstname", "lastname", "email", "remote_product_id", "amount_paid"
-    )
+def registration_errors(fields: dict[str, Any], *, empty_names: bool = False) -> dict[str, str]:
+    """One message for each field that is missing, empty or of a type the page does not allow.
+
+    empty_names: take `""` for a first or last name. The page requires both and says nothing about empty ones.
+    """
+    errors = _missing(fields, "remote_user_id", "email", "remote_product_id", "amount_paid")
+    named = [name for name in ("firstname", "lastname") if not (empty_names and fields.get(name) == "")]
+    errors |= _missing(fields, *named)
     for name in ("remote_user_id", "remote_product_id"):
         if not isinstance(fields.get(name), str) and not _is_integer(fields.get(name)):
             errors.setdefault(name, f"The {name} must be a string.")

@@ -26,6 +26,7 @@ class FakeSite:
     `refusal_status`, `wrong_key_status`: the HTTP status of `error_messages`.
     `cancel_body`: what a cancel answers: text is sent as it is, anything else as JSON.
     `id_as_string`: `registration_id` as "583919" instead of 583919.
+    `empty_names`: whether a first or last name may be empty text.
     `latency`: seconds between reading a call and doing the work.
     `on_call(path, fields)` runs after the call was read and before anything is stored, `after_store(path, fields)`
     after something was stored and before it is answered; both in the thread that answers, fields without the key.
@@ -43,6 +44,7 @@ class FakeSite:
         self.wrong_key_status = 401
         self.cancel_body: Any = {"success": True}
         self.id_as_string = False
+        self.empty_names = True
         self.latency = latency
         self.on_call: Hook | None = None
         self.after_store: Hook | None = None
@@ -157,7 +159,7 @@ class FakeSite:
         return hmac.compare_digest(ours, theirs)
 
     def _register(self, fields: dict[str, Any]) -> Answer:
-        errors = rules.registration_errors(fields)
+        errors = rules.registration_errors(fields, empty_names=self.empty_names)
         if not errors and str(fields["remote_product_id"]) not in self.products:
             errors = rules.UNKNOWN_PRODUCT
         if errors:

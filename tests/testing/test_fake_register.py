@@ -63,10 +63,17 @@ def test_an_amount_that_is_no_number_is_refused(fake: FakeElevate, register: Pos
 def test_a_required_field_that_is_empty_is_named(
     fake: FakeElevate, register: Post, name: str, value: object
 ) -> None:
+    fake.empty_names = False
     response = register(**{name: value})
 
     assert response.json() == {"error_messages": {name: f"The {name} field is required."}}
     assert fake.registrations == []
+
+
+def test_a_person_with_one_name_is_taken_unless_switched_off(fake: FakeElevate, register: Post) -> None:
+    register(lastname="")
+
+    assert [held.lastname for held in fake.registrations] == [""]
 
 
 def test_every_missing_field_is_named_at_once(fake: FakeElevate, http: requests.Session) -> None:
