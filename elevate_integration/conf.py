@@ -286,3 +286,20 @@ def _source(path: str) -> Any:
         return import_string(path)()
     except Exception as error:
         raise ImproperlyConfigured(f"ELEVATE['ORDER_SOURCE'] {path!r} cannot be made: {error}") from error
+
+
+def remote_user_id(user: Any) -> str:
+    """Give the ID under which Elevate knows a user of the host, as REMOTE_USER_ID says; `""` when there is none.
+
+    For order sources. Raises AttributeError when the user has no such attribute.
+    """
+    if user is None:
+        return ""
+    which = conf().remote_user_id
+    if callable(which):
+        value = which(user)
+    else:
+        value = user
+        for name in which.split("."):
+            value = getattr(value, name)
+    return "" if value is None else str(value)

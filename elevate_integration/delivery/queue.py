@@ -81,7 +81,8 @@ def next_due() -> float | None:
         rows.order_by("due_at").annotate(db_now=DatabaseNow()).values_list("due_at", "db_now").first()
         for rows in tables
     ]
-    return min(((due - now).total_seconds() for due, now in filter(None, firsts)), default=None)
+    waits = [(first[0] - first[1]).total_seconds() for first in firsts if first and first[0] is not None]
+    return min(waits, default=None)
 
 
 def claim(limit: int) -> list[Claimed]:

@@ -18,6 +18,7 @@ from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.urls import reverse
 
+from elevate_integration.conf import remote_user_id
 from elevate_integration.orders.source import Learner, OrderSource, Seat, Snapshot, Watch
 from elevate_integration.orders.source import Product as OfferedProduct
 from example_project.members.models import Member
@@ -111,7 +112,7 @@ def ref_of_part(*, instance: Model, **kwargs: Any) -> str:
 def learner_of(member: Member) -> Learner:
     """Give a member as Elevate knows him: by the number that the single sign-on sends."""
     return Learner(
-        remote_user_id=member.member_number,
+        remote_user_id=remote_user_id(member),
         first_name=member.first_name,
         last_name=member.last_name,
         email=member.email,
