@@ -149,17 +149,17 @@ class LineAttendee(models.Model):
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
 
-    def clean(self) -> None:
-        """Ask for a place that the line has."""
-        if self.line_id and self.position and self.position > self.line.quantity:
-            raise ValidationError({"position": f"This line has {self.line.quantity} places."})
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Find out whether the person is a member."""
         self.order_id = self.line.order_id
         self.email = self.email.strip().lower()
         self.member = Member.objects.with_email(self.email)
         super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Ask for a place that the line has."""
+        if self.line_id and self.position and self.position > self.line.quantity:
+            raise ValidationError({"position": f"This line has {self.line.quantity} places."})
 
 
 class Payment(models.Model):
