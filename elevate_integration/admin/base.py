@@ -65,7 +65,7 @@ def render(
     page: admin.ModelAdmin, request: HttpRequest, template: str, /, **context: Any
 ) -> TemplateResponse:
     """Render one of our pages inside the admin."""
-    request.current_app = page.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = page.admin_site.name
     common = {**page.admin_site.each_context(request), "opts": page.opts, "media": page.media}
     return TemplateResponse(request, f"admin/{APP}/{template}", {**common, **context})
 
@@ -73,13 +73,10 @@ def render(
 def record(request: HttpRequest, objects: Iterable[Any], text: Any) -> None:
     """Write one act into the history of each object."""
     found = list(objects)
-    if found:
+    person = request.user.pk
+    if found and person is not None:
         LogEntry.objects.log_actions(
-            user_id=request.user.pk,
-            queryset=found,
-            action_flag=CHANGE,
-            change_message=str(text),
-            single_object=len(found) == 1,
+            user_id=person, queryset=found, action_flag=CHANGE, change_message=str(text)
         )
 
 

@@ -95,7 +95,7 @@ class CreatedFilter(admin.ListFilter):
         """Show it always."""
         return True
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """Name the two days."""
         return list(self._names)
 

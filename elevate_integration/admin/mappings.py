@@ -106,20 +106,27 @@ class ProductMappingAdmin(admin.ModelAdmin):
             }
         )
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Show the question about past sales only where there are some."""
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the question about past sales only where there are some, to those who may answer."""
         fields = list(MappingForm.Meta.fields)
-        if _past_of(request, obj):
+        if self._asks_about_past(request, obj):
             fields.insert(fields.index("send_email"), "apply_past")
         return fields
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
         """Leave the question out of a form that does not ask it."""
         form = super().get_form(request, obj, change, **kwargs)
-        if _past_of(request, obj):
+        if self._asks_about_past(request, obj):
             return form
         base = {name: field for name, field in form.base_fields.items() if name != "apply_past"}
         return type(form.__name__, (form,), {"base_fields": base, "__module__": __name__})
+
+    def _asks_about_past(self, request: HttpRequest, obj: ProductMapping | None) -> bool:
+        may_answer = (
+            self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        )
+        key = obj.product_key if obj is not None else request.GET.get("product_key", "")
+        return may_answer and bool(key) and UnmappedSale.objects.open().of_product(key).exists()
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Make the product's key a text field that offers the store's products."""
@@ -249,8 +256,3 @@ class ProductMappingAdmin(admin.ModelAdmin):
             self._follow(request, [mapping for mapping in changed if mapping.sells])
             for mapping in changed:
                 self._remind_of_past(request, mapping)
-
-
-def _past_of(request: HttpRequest, obj: ProductMapping | None) -> bool:
-    key = obj.product_key if obj is not None else request.GET.get("product_key", "")
-    return bool(key) and UnmappedSale.objects.open().of_product(key).exists()

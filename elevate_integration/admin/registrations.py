@@ -12,6 +12,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -45,10 +46,8 @@ class RegistrationAdmin(StaffPage):
         "status_word",
         "product",
         "learner_name",
-        "order_link",
+        "order_and_day",
         "coming",
-        "last_message",
-        "created_at",
     )
     list_display_links = ("status_word", "product")
     list_filter = (StatusFilter, TroubleFilter, ProductFilter, CreatedFilter)
@@ -118,20 +117,13 @@ class RegistrationAdmin(StaffPage):
         """Show the order, linked to its page in the store."""
         return show.order(row.order_ref)
 
-    @admin.display(description=_("what happens next"))
+    @admin.display(description=_("what happens next, and what Elevate said last"))
     def coming(self, row: Registration) -> str:
-        """Say what happens next."""
-        return show.coming(row)
-
-    @admin.display(description=_("last message"))
-    def last_message(self, row: Registration) -> str:
-        """Show what Elevate said last."""
-        return show.last_message(row)
-
-    @admin.display(description=_("created"), ordering="pk")
-    def created(self, row: Registration) -> str:
-        """Show when the seat was first seen; in the order of the rows, which costs no sorting."""
-        return show.moment(row.created_at)
+        """Say what happens next, and what Elevate said last."""
+        said = show.last_message(row)
+        return (
+            format_html('{}<br><q class="help">{}</q>', show.coming(row), said) if said else show.coming(row)
+        )
 
     @admin.display(description=_("product's page at Elevate"))
     def product_link(self, row: Registration) -> str:

@@ -56,12 +56,17 @@ def coming(row: Registration) -> str:
     return _("%(what)s (next try %(time)s)") % {"what": text, "time": moment(row.due_at)}
 
 
-def moment(value: Any) -> str:
+def moment(value: Any, form: str = "SHORT_DATETIME_FORMAT") -> str:
     """Show a date and time in the reader's zone and format."""
     if value is None:
         return ""
     local = timezone.localtime(value) if timezone.is_aware(value) else value
-    return str(formats.date_format(local, "SHORT_DATETIME_FORMAT"))
+    return str(formats.date_format(local, form))
+
+
+def day(value: Any) -> str:
+    """Show the day of a date and time."""
+    return moment(value, "SHORT_DATE_FORMAT")
 
 
 def said(pairs: Iterable[Any]) -> list[str]:
@@ -82,7 +87,7 @@ def learner(row: Registration) -> str:
     """Show a learner by name and e-mail, or say that nobody is named."""
     name = f"{row.firstname} {row.lastname}".strip()
     if name and row.email:
-        return format_html("{}<br>{}", name, row.email)
+        return format_html('{}<br><span class="help">{}</span>', name, row.email)
     return name or row.email or row.remote_user_id or _("nobody named")
 
 

@@ -165,6 +165,8 @@ def test_a_viewer_cannot_map(staff_client: LogIn, mapping: ProductMapping) -> No
     assert client.post(f"{LIST}add/", ART).status_code == 403
     assert client.post(f"{LIST}{mapping.pk}/change/", ART).status_code == 403
     assert client.get(PRODUCTS).status_code == 403
+    sold("1", key=mapping.product_key)
+    assert "apply_past" not in text_of(client.get(f"{LIST}{mapping.pk}/change/"))
     client.post(LIST, {"action": "deactivate", "_selected_action": [mapping.pk]})
     mapping.refresh_from_db()
     assert mapping.active

@@ -1,0 +1,92 @@
+"""The pages in a real browser: the product picker, and every page at a phone's width without sideways scrolling."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from elevate_integration.models import ProductMapping, Registration, UnmappedSale
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture
+def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A phone-sized browser, logged in as somebody who may do everything; a script error fails the test."""
+    # Playwright keeps an event loop in this thread; the tests' own queries are synchronous all the same.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    get_user_model().objects.create_superuser("boss@example.org", "secret")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(viewport={"width": 390, "height": 844}, base_url=live_server.url)
+        tab = context.new_page()
+        errors: list[str] = []
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
+        tab.goto("/admin/login/")
+        tab.fill("#id_username", "boss@example.org")
+        tab.fill("#id_password", "secret")
+        tab.click("input[type=submit]")
+        yield tab
+        context.close()
+        browser.close()
+    assert errors == []
+
+
+def test_the_picker_fills_what_is_empty_and_keeps_what_was_typed(page: Any) -> None:
+    page.goto("/admin/elevate_integration/productmapping/add/")
+    page.fill("#id_remote_product_id", "TYPED")
+    page.fill("#id_product_key", "course:LAW")
+    page.wait_for_function("document.querySelector('#id_product_title').value === 'Law'")
+    assert page.input_value("#id_remote_product_id") == "TYPED"
+    page.fill("#id_product_key", "course:ETHICS")
+    page.wait_for_function("document.querySelector('#id_product_title').value === 'Ethics 101'")
+    page.fill("#id_product_title", "My own words")
+    page.fill("#id_product_key", "course:LAW")
+    page.wait_for_timeout(500)
+    assert page.input_value("#id_product_title") == "My own words"
+
+
+def test_every_page_fits_a_phone(
+    page: Any, mapping: ProductMapping, row: Callable[..., Registration]
+) -> None:
+    evil = "<script>alert(1)</script>" + "x" * 300
+    one = row(obstacle="refused", error_messages=[["product", evil]], product_title="A long title " * 15)
+    UnmappedSale.objects.create(
+        order_ref="1", seat_key="1", product_keys="\nart\n", product_title="Art " * 40
+    )
+    for address in (
+        "registration/",
+        f"registration/{one.pk}/change/",
+        "productmapping/",
+        "productmapping/add/?product_key=art",
+        "unmappedsale/",
+        "trackedorder/",
+        "deliverystate/",
+    ):
+        page.goto(f"/admin/elevate_integration/{address}")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+
+
+def test_a_registration_is_cancelled_from_its_page(page: Any, row: Callable[..., Registration]) -> None:
+    one = row(at_elevate="present")
+    page.goto(f"/admin/elevate_integration/registration/{one.pk}/change/")
+    page.click(".elevate-acts button:has-text('Cancel')")
+    page.fill("#id_explanation", "Moved to May")
+    page.click("input.elevate-strong")
+    page.wait_for_selector(".messagelist .success")
+    assert "cancelling" in page.inner_text(".elevate-headline")
+    one.refresh_from_db()
+    assert one.cancel_details["explanation"] == "Moved to May"
