@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 
-class MemberManager(BaseUserManager):
+class MemberManager(BaseUserManager["Member"]):
     """Makes members and finds them by e-mail, whatever its capitals."""
 
     use_in_migrations = True

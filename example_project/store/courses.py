@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from elevate_integration.conf import remote_user_id
 from elevate_integration.models import Registration
 from example_project.members.models import Member
 from example_project.store.models import Product
@@ -53,7 +54,7 @@ class Course:
 
 def registrations_of(member: Member) -> list[Registration]:
     """Give the member's registrations, the newest first; those bought by somebody else too."""
-    found = Registration.objects.filter(remote_user_id=member.member_number).exclude(status__in=_HIDDEN)
+    found = Registration.objects.filter(remote_user_id=remote_user_id(member)).exclude(status__in=_HIDDEN)
     return list(found.select_related("mapping").order_by("-pk"))
 
 
@@ -67,7 +68,7 @@ def courses_of(member: Member) -> list[Course]:
 def has_course(member: Member, product: Product) -> bool:
     """Whether the member has, or is about to get, a course of this product."""
     found = Registration.objects.filter(
-        remote_user_id=member.member_number, mapping__product_key=product.sku, status__in=_HAS_IT
+        remote_user_id=remote_user_id(member), mapping__product_key=product.sku, status__in=_HAS_IT
     )
     return found.exists()
 

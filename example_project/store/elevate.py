@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import router
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.urls import reverse
@@ -101,16 +101,14 @@ def ref_of_order(*, instance: Order, **kwargs: Any) -> str:
     return "" if instance.placed_at is None else str(instance.pk)
 
 
-def ref_of_part(*, instance: Model, **kwargs: Any) -> str:
+def ref_of_part(*, instance: OrderLine | LineAttendee | Payment, **kwargs: Any) -> str:
     """Name the order of a line, a learner or a payment. Looks at the order itself only where it is loaded."""
-    order = instance._meta.get_field("order")
-    if order.is_cached(instance):
-        return ref_of_order(instance=order.get_cached_value(instance))
-    return str(getattr(instance, order.attname))
+    order = instance._state.fields_cache.get("order")
+    return str(instance.order_id) if order is None else ref_of_order(instance=order)
 
 
 def learner_of(member: Member) -> Learner:
-    """Give a member as Elevate knows him: by the number that the single sign-on sends."""
+    """Give a member as Elevate knows him: by what REMOTE_USER_ID names, here the member number."""
     return Learner(
         remote_user_id=remote_user_id(member),
         first_name=member.first_name,
@@ -153,7 +151,7 @@ def _learner_named(person: LineAttendee) -> Learner:
     return Learner("", first_name=person.first_name, last_name=person.last_name, email=person.email)
 
 
-def _orders(order_refs: Sequence[str]) -> QuerySet:
+def _orders(order_refs: Sequence[str]) -> QuerySet[Order]:
     # "007" is not the order 7: one order must not be known by two names.
     pks = [
         int(ref)
@@ -173,4 +171,4 @@ def _product(product_key: str) -> Product | None:
 
 
 def _absolute(path: str) -> str:
-    return settings.SITE_URL + path
+    return f"{settings.SITE_URL}{path}"
