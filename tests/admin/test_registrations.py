@@ -283,7 +283,7 @@ def test_what_elevate_says_is_escaped_everywhere(boss: Client, row: MakeRow) -> 
         product_title=evil,
     )
     Attempt.objects.create(
-        registration=one, operation="register", outcome="refused", messages=[[evil, evil]], sent={evil: evil},
+        registration=one, finished_at=timezone.now(), operation="register", outcome="refused", messages=[[evil, evil]], sent={evil: evil},
         body=evil, note=evil, actor=evil, trigger=evil, answered_id=evil,
     )  # fmt: skip
     for page in (
