@@ -118,7 +118,7 @@ class RegistrationAdmin(StaffPage):
             '{}<br><span class="help">{}</span>', show.order(row.order_ref), show.day(row.created_at)
         )
 
-    @admin.display(description=_("what happens next, and what Elevate said last"))
+    @admin.display(description=_("what happens next"))
     def coming(self, row: Registration) -> str:
         """Say what happens next, and what Elevate said last."""
         said = show.last_message(row)

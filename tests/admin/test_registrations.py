@@ -330,7 +330,13 @@ def test_the_page_explains_every_state(
 def test_the_page_shows_the_last_calls_only(boss: Client, row: MakeRow) -> None:
     one = row()
     Attempt.objects.bulk_create(
-        Attempt(registration=one, operation="register", outcome="not_sent", note=f"call-{n}.")
+        Attempt(
+            registration=one,
+            finished_at=timezone.now(),
+            operation="register",
+            outcome="not_sent",
+            note=f"call-{n}.",
+        )
         for n in range(60)
     )
     page = text_of(boss.get(change_url(one)))
