@@ -91,12 +91,16 @@ ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="AB
 
 @dataclass
 class Host:
-    """A project in `folder`. `settings` is Python that follows the common settings and may change them."""
+    """A project in `folder`. `settings` is Python that follows the common settings and may change them.
+
+    python: the interpreter; its environment must hold the package. path: further folders to import from.
+    """
 
     folder: Path
     settings: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     python: str = sys.executable
+    path: tuple[str, ...] = (str(ROOT),)
 
     def write(self, path: str, text: str) -> None:
         """Write one file of the project."""
@@ -119,7 +123,7 @@ class Host:
         self.write("host_settings.py", _SETTINGS + self.settings)
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(self.folder), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join([str(self.folder), *self.path]),
             "DJANGO_SETTINGS_MODULE": "host_settings",
             **self.environment,
         }

@@ -67,7 +67,6 @@ FLOORS: dict[str, int] = {
     "testing": 6,
 }
 PURE = ("lifecycle", "wishes", "words", "delivery.backoff", "orders.source", "elevate")
-MAY_USE_TESTING = {"management.commands.demo"}
 
 
 def module_name(path: Path) -> str:
@@ -122,8 +121,6 @@ def test_every_module_has_a_floor_and_looks_down(module):
     floor = floor_of(module)
     assert floor is not None, f"{module} is on no floor: add it to the map."
     above = {other for other in ours(module) if (floor_of(other) or 0) > floor}
-    if module in MAY_USE_TESTING:
-        above = {other for other in above if not other.startswith("testing")}
     assert not above, f"{module} (floor {floor}) looks up to {sorted(above)}."
 
 
@@ -156,17 +153,17 @@ def test_the_wire_knows_no_django_at_all():
     assert not [m for m in wire if any(n.split(".")[0] == "django" for n in imports(m))]
 
 
-def test_nothing_but_the_demo_uses_the_testing_kit():
+def test_production_code_never_uses_the_testing_kit():
     users = {
         m for m in MODULES if not m.startswith("testing") and any(o.startswith("testing") for o in ours(m))
     }
-    assert users <= MAY_USE_TESTING
+    assert not users
 
 
 def test_only_sources_name_a_host_model():
     hosts = ("oscar", "tendenci", "example_project", "tests")
     users = {m for m in MODULES if any(n.split(".")[0] in hosts for n in imports(m))}
-    assert {m for m in users if not m.startswith("orders.")} <= MAY_USE_TESTING
+    assert not {m for m in users if not m.startswith("orders.")}
 
 
 def test_the_map_sees_an_import_that_points_up(tmp_path, monkeypatch):
