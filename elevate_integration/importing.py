@@ -35,7 +35,9 @@ class _LeftOut(Exception):  # noqa: N818
     """A row that cannot be imported, with the reason for staff."""
 
 
-def import_rows(rows: Iterable[Mapping[str, str]], *, dry_run: bool = False, actor: str = "") -> Iterator[Imported]:
+def import_rows(
+    rows: Iterable[Mapping[str, str]], *, dry_run: bool = False, actor: str = ""
+) -> Iterator[Imported]:
     """Import row by row; one bad row stops no other. Lines count from 2, below the headers.
 
     Raises what the order source raises only as that row's error.

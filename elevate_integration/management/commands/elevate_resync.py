@@ -25,8 +25,12 @@ class Command(BaseCommand):
         """Say what can be asked for."""
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument("--order", action="append", metavar="REF", help="One order; may be given again.")
-        which.add_argument("--product", metavar="KEY", help="Orders with this product key or Remote Product ID.")
-        which.add_argument("--since", metavar="DATE", help="Orders changed since a date, or since the `last` sweep.")
+        which.add_argument(
+            "--product", metavar="KEY", help="Orders with this product key or Remote Product ID."
+        )
+        which.add_argument(
+            "--since", metavar="DATE", help="Orders changed since a date, or since the `last` sweep."
+        )
         which.add_argument("--all", action="store_true", help="All orders of the store.")
         parser.add_argument("--dry-run", action="store_true", help="Say what would happen, and do nothing.")
         parser.add_argument("--max-new", type=int, metavar="N", help="Allow up to N new registrations.")
