@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.db import OperationalError, connections, router, transaction
@@ -23,7 +24,7 @@ from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, State, wish
 from elevate_integration.models import OrderMark, ProductMapping, Registration, TrackedOrder, UnmappedSale
 from elevate_integration.orders.source import Seat, Snapshot
-from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, Wanting, derive
+from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, Wanting, clean, derive
 
 logger = logging.getLogger(__name__)
 
@@ -189,10 +190,11 @@ def _work_out(
         _follow(work, row, reading, by_id.get(row.mapping_id), now, trigger=trigger, actor=actor)
     new = [_make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
     if room is not None and len(new) > room:
-        work.withheld += len(new) - room
-        new = new[:room]
+        kept = _whole_seats(new, room)
+        work.withheld += len(new) - len(kept)
+        new = kept
     work.new = new
-    _hold_same_email([*new, *(r for r in held if r.obstacle == Obstacle.IDENTITY)], using, work)
+    _hold_same_email([*new, *(row for row in held if _may_be_held(row))], using, work)
     work.pairs |= {(row.learner_key, row.remote_product_id) for row in new}
     work.sales = [_unmapped_sale(ref, seat) for seat in plan.unmapped]
     return work
@@ -219,12 +221,22 @@ def _within_go_live(
     return replace(plan, unmapped=tuple(seat for seat in plan.unmapped if seat.key not in known))
 
 
+def _whole_seats(new: Sequence[Registration], room: int) -> list[Registration]:
+    """Cut to at most `room` rows, a seat whole or not at all: what a seat lacks is not added to it later."""
+    kept: list[Registration] = []
+    for _, seat in groupby(new, key=lambda row: row.seat_key):
+        rows = list(seat)
+        if len(kept) + len(rows) <= room:
+            kept += rows
+    return kept
+
+
 def _unmapped_sale(ref: str, seat: Seat) -> UnmappedSale:
     return UnmappedSale(
         order_ref=ref,
         seat_key=seat.key,
         product_keys=UnmappedSale.pack(seat.product_keys),
-        product_title=seat.title[:300],
+        product_title=clean(seat.title, 300),
     )
 
 
@@ -252,7 +264,7 @@ def _take_details(row: Registration, found: Any) -> None:
     row.amount_paid = found.amount_paid
     row.product_title = found.product_title
     problems = ",".join(found.problems)
-    if row.problems != problems:
+    if problems or row.obstacle != Obstacle.IDENTITY:
         row.problems = problems
     if problems:
         row.obstacle = Obstacle.INCOMPLETE
@@ -342,6 +354,11 @@ def _read_wish(row: Registration, reading: Reading, now: datetime) -> State:
     return state
 
 
+def _may_be_held(row: Registration) -> bool:
+    """Whether nothing of this row has reached Elevate yet, so that its identity still matters."""
+    return row.wanted and not row.touched and row.obstacle in (Obstacle.NONE, Obstacle.IDENTITY)
+
+
 def _hold_same_email(rows: Iterable[Registration], using: str, work: _Work) -> None:
     """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
     asking = [row for row in rows if row.email_key and row.remote_user_id and not row.identity_checked]
@@ -424,7 +441,7 @@ def _cover_group(rows: list[Registration], using: str, now: datetime) -> None:
 def _record_failure(ref: str, error: Exception) -> SyncResult:
     """Keep the order's marks for later and say on its row what went wrong. Raises when the database is away."""
     using = database()
-    text = f"{type(error).__name__}: {error}"[:2000]
+    text = clean(f"{type(error).__name__}: {error}", 2000)
     with transaction.atomic(using=using):
         TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
         row = TrackedOrder.objects.using(using).filter(order_ref=ref)

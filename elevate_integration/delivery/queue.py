@@ -21,9 +21,9 @@ from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import gate
 from elevate_integration.delivery.backoff import wait
-from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcome, Status, settle
+from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
-from elevate_integration.sync import database
+from elevate_integration.sync import cover, database
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +164,9 @@ def _lapse(using: str) -> None:
 def _brake(rows: Iterable[Registration], using: str) -> None:
     """Park the cancels beyond the hourly limit, whoever asked for them."""
     cancels = [
-        row for row in rows if row.claimed_for == Operation.CANCEL and row.claim_token and not row.braked_at
+        row
+        for row in rows
+        if row.claimed_for == Operation.CANCEL and row.claim_token and not _passed_brake(row)
     ]
     counted = [row for row in cancels if not row.brake_released]
     if not cancels:
@@ -187,6 +189,11 @@ def _brake(rows: Iterable[Registration], using: str) -> None:
             now,
             using,
         )
+
+
+def _passed_brake(row: Registration) -> bool:
+    """Whether this cancel was counted already; an earlier one of the same registration does not count for it."""
+    return row.braked_at is not None and (row.unwanted_at is None or row.braked_at >= row.unwanted_at)
 
 
 def settle_all(results: Sequence[Result]) -> None:
@@ -235,9 +242,18 @@ def _settle_group(results: Sequence[Result]) -> None:
         Attempt.objects.using(using).bulk_create(
             [_attempt(row, result) for row, result in known if result.called]
         )
+        _cover(held.values(), using)
         gate.judge(results, [row for row, _ in known], using)
     for signal, row in told:
         signal.send_robust(sender=Registration, registration=row)
+
+
+def _cover(rows: Iterable[Registration], using: str) -> None:
+    """Decide about coverage what sync could not decide while the call was open: now it is known who has what."""
+    found = [row for row in rows if not row.wanted and row.at_elevate in LIVE]
+    if found:
+        now = found[0].db_now  # type: ignore[attr-defined]
+        cover({(row.learner_key, row.remote_product_id) for row in found}, now)
 
 
 def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration] | None:

@@ -1,0 +1,594 @@
+"""From one order's truth to the wish: what is made, held, given up and left alone, and what bad input gets."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from elevate_integration import staff
+from elevate_integration.delivery import queue
+from elevate_integration.delivery.sweep import sweep
+from elevate_integration.lifecycle import Outcome
+from elevate_integration.models import (
+    Attempt,
+    DeliveryState,
+    OrderMark,
+    ProductMapping,
+    Registration,
+    TrackedOrder,
+    UnmappedSale,
+)
+from elevate_integration.sync import preview, sync_order
+from tests.plainshop.models import Invoice, Item
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def patient(elevate, settings):
+    """What failed for a while stays away for a while, so that delivering once comes to an end."""
+    settings.ELEVATE = {**settings.ELEVATE, "RETRY_FIRST": 60.0, "RETRY_CEILING": 600.0}
+
+
+def statuses() -> list[str]:
+    return list(Registration.objects.order_by("pk").values_list("status", flat=True))
+
+
+def only() -> Registration:
+    return Registration.objects.get()
+
+
+def sync(invoice: Invoice, **options):
+    return sync_order(invoice.pk, trigger="staff", **options)
+
+
+# Bad input: the seat is held, the others go on.
+
+
+@pytest.mark.parametrize(
+    ("person", "problem"),
+    [
+        ({"email": ""}, "no_email"),
+        ({"person_id": ""}, "no_user_id"),
+        ({"first_name": "", "last_name": ""}, "no_name"),
+        ({"person_id": "", "first_name": "", "last_name": "", "email": ""}, "no_learner"),
+        ({"person_id": "9" * 300}, "too_long"),
+    ],
+)
+def test_a_seat_without_what_elevate_needs_is_held_and_goes_out_once_completed(
+    sell, deliver, elevate, person, problem
+):
+    invoice = sell(**person)
+    Item.objects.create(
+        invoice=invoice, course="LAW", person_id="M-2", first_name="Ben", email="ben@example.org"
+    )
+    deliver()
+    assert statuses() == ["held", "registered"]
+    assert Registration.objects.first().problems == problem
+    assert len(elevate.calls) == 1
+    item = invoice.items.first()
+    item.person_id, item.first_name, item.last_name, item.email = "M-1", "Ada", "Sample", "ada@example.org"
+    item.save()
+    deliver()
+    assert statuses() == ["registered", "registered"]
+    assert Registration.objects.first().problems == ""
+
+
+@pytest.mark.parametrize(
+    "amount", [Decimal("NaN"), Decimal("-1"), 120.0, Decimal("1.005"), None, "12", Decimal("1E+40")], ids=repr
+)
+def test_a_seat_with_a_bad_amount_is_held_and_goes_out_once_mended(sell, deliver, elevate, plainshop, amount):
+    invoice = sell("ETHICS", "LAW")
+    plainshop.amounts = {invoice.items.first().pk: amount}
+    deliver()
+    assert statuses() == ["held", "registered"]
+    assert Registration.objects.first().problems == "bad_amount"
+    plainshop.amounts = {}
+    invoice.save()
+    deliver()
+    assert statuses() == ["registered", "registered"]
+
+
+@pytest.mark.parametrize("name", ["Żółć", "יוסף", "𠮷野家 👩‍🚀", "x" * 300])
+def test_names_reach_elevate_as_they_were_typed(sell, deliver, elevate, name):
+    sell(first_name=name, last_name="")
+    deliver()
+    (path_and_fields,) = elevate.calls
+    assert path_and_fields[1]["firstname"] == name
+    assert path_and_fields[1]["lastname"] == ""
+
+
+def test_a_title_that_no_database_takes_is_cleaned(sell, deliver, plainshop, monkeypatch):
+    seat_of = plainshop._seat
+
+    def with_bad_title(self, item, paid):
+        return replace(seat_of(self, item, paid), title="No\x00t\ud800 mapped" * 100)
+
+    monkeypatch.setattr(plainshop, "_seat", with_bad_title)
+    sell("BOOK", "ETHICS")
+    deliver()
+    assert statuses() == ["registered"]
+    assert UnmappedSale.objects.get().product_title.startswith("Not mapped")
+
+
+def test_a_held_seat_that_is_read_again_still_says_why(sell, deliver, elevate):
+    sell()
+    deliver()
+    other = sell(person_id="M-9")
+    deliver()
+    other.save()
+    deliver()
+    row = Registration.objects.get(order_ref=str(other.pk))
+    assert (row.status, row.problems) == ("held", "same_email")
+    assert len(elevate.calls) == 1
+
+
+def test_a_held_seat_that_is_read_again_is_not_written_again(sell, deliver, plainshop):
+    invoice = sell(email="")
+    deliver()
+    assert not sync(invoice).writes
+
+
+def test_the_same_address_under_a_new_id_is_held_also_when_the_id_comes_later(sell, deliver, elevate):
+    sell()
+    deliver()
+    other = sell(person_id="")
+    deliver()
+    item = other.items.get()
+    item.person_id = "M-9"
+    item.save()
+    deliver()
+    row = Registration.objects.get(order_ref=str(other.pk))
+    assert (row.status, row.problems) == ("held", "same_email")
+    assert len(elevate.calls) == 1
+
+
+def test_the_same_address_under_a_new_id_is_held_also_when_it_replaces_an_unsent_one(sell, deliver, elevate):
+    sell()
+    deliver()
+    other = sell(person_id="M-2", email="ben@example.org")
+    sync(other)
+    item = other.items.get()
+    item.person_id, item.email = "M-9", "ada@example.org"
+    item.save()
+    deliver()
+    row = Registration.objects.get(order_ref=str(other.pk))
+    assert (row.status, row.problems) == ("held", "same_email")
+
+
+def test_an_identity_that_a_person_checked_is_held_no_more(sell, deliver, elevate):
+    sell()
+    deliver()
+    other = sell(person_id="M-9")
+    deliver()
+    staff.retry([Registration.objects.get(order_ref=str(other.pk)).pk], actor="eve")
+    other.save()
+    deliver()
+    assert statuses() == ["registered", "registered"]
+
+
+# Nothing is cancelled by accident.
+
+
+def test_a_source_that_raises_cancels_nothing_and_keeps_the_mark(sell, deliver, elevate, plainshop):
+    invoice = sell()
+    deliver()
+    invoice.state = "refunded"
+    invoice.save()
+    plainshop.broken = ValueError("the shop's own bug \x00 \ud800")
+    deliver()
+    assert statuses() == ["registered"]
+    tracked = TrackedOrder.objects.get()
+    assert tracked.last_error.startswith("ValueError")
+    assert OrderMark.objects.exists()
+    plainshop.broken = None
+    OrderMark.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    deliver()
+    assert statuses() == ["cancelled"]
+    tracked.refresh_from_db()
+    assert (tracked.last_error, tracked.failures) == ("", 0)
+
+
+def test_an_order_that_cannot_be_read_waits_longer_each_time_and_holds_up_no_other(
+    sell, deliver, plainshop, monkeypatch
+):
+    broken = sell()
+    whole = plainshop.snapshot
+
+    def snapshot(self, ref):
+        if ref == str(broken.pk):
+            raise RuntimeError("broken order")
+        return whole(self, ref)
+
+    monkeypatch.setattr(plainshop, "snapshot", snapshot)
+    sell(person_id="M-2", email="ben@example.org")
+    deliver()
+    assert statuses() == ["registered"]
+    first = OrderMark.objects.latest("due_at").due_at
+    OrderMark.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    deliver()
+    assert OrderMark.objects.latest("due_at").due_at > first
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"remote_product_id": "OTHER"}, {"product_key": "x"}])
+def test_a_mapping_that_is_changed_cancels_nothing(sell, deliver, elevate, change):
+    invoice = sell()
+    deliver()
+    ProductMapping.objects.filter(product_key="course:ETHICS").update(**change)
+    for _ in range(3):
+        invoice.save()
+        deliver()
+    assert statuses() == ["registered"]
+    assert len(elevate.calls) == 1
+
+
+def test_a_product_that_is_renamed_in_the_host_cancels_nothing(sell, deliver, elevate):
+    invoice = sell()
+    deliver()
+    Item.objects.update(course="ETHICS-2")
+    for _ in range(3):
+        invoice.save()
+        deliver()
+    assert statuses() == ["registered"]
+
+
+def test_lines_that_are_deleted_and_written_anew_cancel_nothing(sell, deliver, elevate):
+    invoice = sell("ETHICS", "LAW")
+    deliver()
+    with transaction.atomic():
+        invoice.items.all().delete()
+        for course in ("LAW", "ETHICS"):
+            Item.objects.create(
+                invoice=invoice, course=course, person_id="M-1", first_name="Ada", email="ada@example.org"
+            )
+    deliver()
+    deliver()
+    assert statuses() == ["registered", "registered"]
+    assert len(elevate.calls) == 2
+
+
+def test_an_identity_setting_that_changes_cancels_nothing(sell, deliver, elevate):
+    invoice = sell()
+    deliver()
+    Item.objects.update(person_id="sso-0001")
+    for _ in range(3):
+        invoice.save()
+        deliver()
+    row = only()
+    assert (row.status, row.remote_user_id, row.other_user_id) == ("registered", "M-1", "sso-0001")
+    assert len(elevate.calls) == 1
+
+
+@pytest.mark.parametrize("gone", ["order", "line"])
+def test_what_is_missing_counts_only_on_a_second_reading(sell, elevate, settings, deliver, gone):
+    invoice = sell()
+    deliver()
+    settings.ELEVATE = {**settings.ELEVATE, "CANCEL_GRACE": 600.0}
+    (invoice if gone == "order" else invoice.items.get()).delete()
+    ref = Registration.objects.get().order_ref
+    for _ in range(3):
+        sync_order(ref, trigger="staff")
+    assert statuses() == ["registered"]
+    assert only().missing
+    settings.ELEVATE = {**settings.ELEVATE, "CANCEL_GRACE": 0.0}
+    OrderMark.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    deliver()
+    assert statuses() == ["cancelled"]
+
+
+def test_a_seat_that_comes_back_before_the_second_reading_is_not_missed(sell, deliver, settings, elevate):
+    invoice = sell()
+    deliver()
+    settings.ELEVATE = {**settings.ELEVATE, "CANCEL_GRACE": 600.0}
+    item = invoice.items.get()
+    Item.objects.all().delete()
+    sync(invoice)
+    item.save(force_insert=True)
+    sync(invoice)
+    row = only()
+    assert (row.missing, row.unwanted_at, row.status) == (False, None, "registered")
+
+
+def test_a_refund_is_cancelled_only_after_a_second_reading(sell, deliver, settings, elevate):
+    invoice = sell()
+    deliver()
+    settings.ELEVATE = {**settings.ELEVATE, "CANCEL_GRACE": 600.0}
+    Invoice.objects.update(state="refunded")
+    sync(invoice)
+    sync(invoice)
+    row = only()
+    assert (row.status, row.due_at, row.confirmed) == ("cancelling", None, False)
+    Invoice.objects.update(state="paid")
+    sync(invoice)
+    assert statuses() == ["registered"]
+    deliver()
+    assert len(elevate.calls) == 1
+
+
+# The brake.
+
+
+def test_a_misspelt_paid_status_is_stopped_by_the_brake(sell, deliver, elevate):
+    invoices = [sell(person_id=f"M-{n}", email=f"p{n}@example.org") for n in range(25)]
+    deliver()
+    Invoice.objects.update(state="payed")
+    for invoice in invoices:
+        invoice.refresh_from_db()
+        invoice.save()
+    deliver()
+    assert statuses().count("cancelled") == 20
+    assert Registration.objects.parked().count() == 5
+    assert "20 cancels" in DeliveryState.objects.get().alarm
+    Invoice.objects.update(state="paid")
+    for invoice in invoices:
+        invoice.refresh_from_db()
+        invoice.save()
+    deliver()
+    assert set(statuses()) == {"registered"}
+    assert len(elevate.live()) == 25
+
+
+def test_the_brake_counts_a_second_cancel_of_the_same_registration(sell, deliver, elevate, settings):
+    settings.ELEVATE = {**settings.ELEVATE, "CANCELS_PER_HOUR": 1}
+    invoice, other = sell(), sell(person_id="M-2", email="ben@example.org")
+    deliver()
+    for state in ("refunded", "paid"):
+        invoice.state = state
+        invoice.save()
+        deliver()
+    Registration.objects.update(braked_at=timezone.now() - timedelta(hours=2))
+    for one in (other, invoice):
+        one.state = "refunded"
+        one.save()
+        deliver()
+    assert statuses() == ["cancelling", "cancelled"]
+    assert Registration.objects.parked().count() == 1
+
+
+def test_parked_cancels_go_out_when_a_person_lets_them_go(sell, deliver, elevate, settings):
+    settings.ELEVATE = {**settings.ELEVATE, "CANCELS_PER_HOUR": 0}
+    invoice = sell()
+    deliver()
+    invoice.state = "refunded"
+    invoice.save()
+    deliver()
+    assert Registration.objects.parked().count() == 1
+    staff.let_go([only().pk], actor="eve")
+    deliver()
+    assert statuses() == ["cancelled"]
+
+
+# Nothing is registered by accident.
+
+
+def test_a_shop_full_of_old_orders_registers_none_of_them(plainshop, deliver, elevate):
+    long_ago = timezone.now() - timedelta(days=3000)
+    invoices = Invoice.objects.bulk_create([Invoice(state="paid", issued=long_ago) for _ in range(300)])
+    Item.objects.bulk_create(
+        Item(
+            invoice=invoice,
+            course="ETHICS",
+            person_id=f"M-{n}",
+            first_name="Ada",
+            email=f"p{n}@example.org",
+        )
+        for n, invoice in enumerate(Invoice.objects.all())
+    )
+    sweep()
+    for invoice in Invoice.objects.all()[:20]:
+        invoice.save()
+    deliver()
+    assert len(invoices) == 300
+    assert not Registration.objects.exists()
+    assert not UnmappedSale.objects.exists()
+    assert not elevate.calls
+
+
+def test_without_a_go_live_date_nothing_is_registered(sell, deliver, elevate, settings):
+    settings.ELEVATE = {**settings.ELEVATE, "GO_LIVE": None}
+    sell()
+    deliver()
+    assert not Registration.objects.exists()
+
+
+def test_a_capped_sync_never_makes_half_a_bundle(sell, plainshop):
+    ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="WORKBOOK")
+    invoice = sell("LAW", "ETHICS")
+    result = sync(invoice, room=2)
+    assert (result.created, result.withheld) == (1, 2)
+    result = sync(invoice, room=2)
+    assert (result.created, result.withheld) == (2, 0)
+
+
+# Staff decisions outlive syncs.
+
+
+def test_a_registration_that_staff_cancelled_stays_cancelled(sell, deliver, elevate):
+    invoice = sell()
+    deliver()
+    staff.cancel([only().pk], actor="eve")
+    deliver()
+    assert statuses() == ["cancelled"]
+    for _ in range(3):
+        invoice.save()
+        deliver()
+        staff.resync([invoice.pk], actor="eve")
+        sweep()
+        deliver()
+    assert statuses() == ["cancelled"]
+    assert not elevate.live()
+
+
+def test_a_seat_that_is_bought_again_revives_what_staff_cancelled(sell, deliver, elevate):
+    invoice = sell()
+    deliver()
+    staff.cancel([only().pk], actor="eve")
+    deliver()
+    for state in ("refunded", "paid"):
+        invoice.state = state
+        invoice.save()
+        deliver()
+    assert statuses() == ["registered"]
+
+
+def test_what_staff_typed_into_a_cancellation_is_what_elevate_gets(sell, deliver, elevate):
+    sell()
+    deliver()
+    staff.cancel([only().pk], actor="eve", explanation="She asked us.", notify=True, email="eve@example.org")
+    deliver()
+    fields = elevate.registrations[0].cancel_fields
+    assert fields["cancellation_explanation"] == "She asked us."
+    assert fields["cancellations_email"] == "eve@example.org"
+    assert fields["notify_cancelled_user"] is True
+
+
+# Covered.
+
+
+def test_a_refund_during_the_call_does_not_take_what_another_order_gives(sell, elevate, deliver):
+    first = sell()
+    sync(first)
+    (claimed,) = queue.claim(1)
+    second = sell()
+    sync(second)
+    Invoice.objects.filter(pk=first.pk).update(state="refunded")
+    sync(first)
+    sync(first)
+    queue.settle_all([queue.Result(claimed, Outcome.DONE, registration_id="7")])
+    deliver()
+    assert statuses() == ["covered", "registered"]
+    assert not [path for path, _ in elevate.calls if "cancel" in path]
+
+
+def test_nobody_covers_a_seat_without_a_learner(sell, deliver, plainshop):
+    first, second = sell(person_id="", email=""), sell(person_id="", email="")
+    deliver()
+    first.state = "refunded"
+    first.save()
+    deliver()
+    assert statuses() == ["withdrawn", "held"]
+    assert second.pk
+
+
+# Several at once.
+
+
+def test_an_older_snapshot_never_wins(sell, plainshop, monkeypatch):
+    """Whoever reads the order holds its row, so a later reader waits and reads the newer truth."""
+    if not connection.features.has_select_for_update:
+        pytest.skip("SQLite lets one writer in at a time: nothing can come between")
+    invoice = sell()
+    reading, may_go_on = threading.Event(), threading.Event()
+    read = plainshop.snapshot
+
+    def slow(self, ref):
+        found = read(self, ref)
+        if threading.current_thread().name == "slow":
+            reading.set()
+            may_go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(plainshop, "snapshot", slow)
+
+    def in_thread():
+        sync(invoice)
+        connections.close_all()
+
+    slow_thread = threading.Thread(target=in_thread, name="slow")
+    slow_thread.start()
+    assert reading.wait(10)
+    Invoice.objects.update(state="refunded")
+    fast_thread = threading.Thread(target=in_thread, name="fast")
+    fast_thread.start()
+    assert sync_order(invoice.pk, trigger="mark").skipped, "a mark leaves an order alone that is being read"
+    may_go_on.set()
+    slow_thread.join(10)
+    fast_thread.join(10)
+    assert statuses() == ["withdrawn"]
+
+
+def test_many_syncs_at_once_make_one_registration_per_seat(sell, plainshop):
+    invoice = sell("ETHICS", "LAW")
+    start = threading.Barrier(4)
+    errors = []
+
+    def in_thread():
+        start.wait(10)
+        errors.append(sync(invoice).error)
+        connections.close_all()
+
+    threads = [threading.Thread(target=in_thread) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == [""] * 4
+    assert statuses() == ["pending", "pending"]
+
+
+def test_a_mark_that_comes_while_an_order_is_read_is_kept(sell, plainshop, monkeypatch):
+    invoice = sell()
+    read = plainshop.snapshot
+
+    def marked_meanwhile(self, ref):
+        found = read(self, ref)
+        OrderMark.objects.create(order_ref=ref, due_at=timezone.now() - timedelta(hours=1))
+        return found
+
+    monkeypatch.setattr(plainshop, "snapshot", marked_meanwhile)
+    sync_order(invoice.pk)
+    assert OrderMark.objects.count() == 1
+
+
+def test_a_mark_without_an_order_to_read_is_gone_after_one_sync(plainshop, deliver):
+    OrderMark.objects.create(order_ref="999999", due_at=timezone.now() - timedelta(seconds=1))
+    deliver()
+    assert not OrderMark.objects.exists()
+    assert not Registration.objects.exists()
+
+
+# What it costs.
+
+
+def test_syncing_an_order_that_is_in_step_writes_nothing(sell, deliver, django_assert_max_num_queries):
+    invoice = sell("ETHICS", "LAW")
+    deliver()
+    with django_assert_max_num_queries(9):
+        assert not sync(invoice).writes
+    before = TrackedOrder.objects.get().last_synced_at
+    sync(invoice)
+    assert TrackedOrder.objects.get().last_synced_at == before
+
+
+def test_a_preview_writes_nothing(sell, plainshop):
+    invoice = sell("ETHICS", "BOOK")
+    OrderMark.objects.all().delete()
+    (result,) = preview([str(invoice.pk)])
+    assert (result.created, result.unmapped) == (1, 1)
+    assert not Registration.objects.exists()
+    assert not UnmappedSale.objects.exists()
+
+
+def test_bundles_register_every_product_and_send_the_money_once(sell, deliver, elevate):
+    elevate.add_product("WORKBOOK")
+    ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="WORKBOOK")
+    sell()
+    deliver()
+    assert {(r.remote_product_id, r.amount_paid) for r in elevate.registrations} == {
+        ("ABCD1234", "120.00"),
+        ("WORKBOOK", "0.00"),
+    }
+
+
+def test_every_attempt_knows_who_asked(sell, deliver, elevate):
+    invoice = sell()
+    staff.resync([invoice.pk], actor="eve")
+    deliver()
+    attempt = Attempt.objects.get()
+    assert (attempt.trigger, attempt.actor) == ("staff", "eve")
