@@ -23,7 +23,8 @@ _MEMO_REACH = 200
 class _WakeAfterCommit:
     """Wakes delivery after the commit; while it is registered, its order needs no second mark.
 
-    Django drops it together with the savepoint in which it was registered, and so the memo is never wrong.
+    Django drops it together with the `atomic` block in which it was registered, and so the memo is right. Savepoints
+    that a host opens and rolls back by hand are unknown to Django here: the sweep finds such an order.
     """
 
     def __init__(self, order_ref: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 _wake: Callable[[], None] | None = None
 
@@ -14,6 +17,13 @@ def set_wake(wake: Callable[[], None] | None) -> None:
 
 
 def wake() -> None:
-    """Tell delivery that there may be work. Does nothing where no dispatcher is set."""
-    if _wake is not None:
+    """Tell delivery that there may be work. Does nothing where no dispatcher is set, and never raises.
+
+    Django cannot log a callback that raises and has no name, as a partial has none: its own error reaches the host.
+    """
+    if _wake is None:
+        return
+    try:
         _wake()
+    except Exception:
+        logger.exception("Delivery could not be woken; the worker looks by itself before long.")
