@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connections
 
 from elevate_integration.models import ProductMapping, Registration, UnmappedSale
 
@@ -40,6 +41,8 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         tab.fill("#id_password", "secret")
         tab.click("input[type=submit]")
         yield tab
+        # Inside the event loop the test had connections of its own, which nobody else closes.
+        connections.close_all()
         context.close()
         browser.close()
     assert errors == []
