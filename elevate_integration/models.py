@@ -313,7 +313,7 @@ class Attempt(models.Model):
     trigger = models.CharField(_("asked for by"), max_length=20, blank=True)
     actor = models.CharField(_("person"), max_length=150, blank=True)
     started_at = models.DateTimeField(_("started"), null=True)
-    finished_at = models.DateTimeField(_("finished"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"))
     duration = models.FloatField(_("seconds"), null=True)
     sent = models.JSONField(_("sent, without the key"), default=dict)
     status_code = models.PositiveSmallIntegerField(_("HTTP status"), null=True)

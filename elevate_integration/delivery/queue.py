@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, OperationalError, connections, transaction
-from django.db.models import F, Min, Q
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db.models import F, Min, Q, Subquery, prefetch_related_objects
 
 from elevate_integration import signals
 from elevate_integration.clock import DatabaseNow
@@ -28,6 +28,8 @@ from elevate_integration.sync import cover, database
 logger = logging.getLogger(__name__)
 
 _LONGEST_QUIET = 10.0
+# A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
+_UNWRITABLE = (DatabaseError, ValueError)
 _CLAIMED = ("claim_token", "claimed_for", "due_at", "braked_at", "registration_id", "site")
 _SETTLED = (
     "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
@@ -73,16 +75,45 @@ def due_orders(limit: int) -> list[str]:
     return [row["order_ref"] for row in refs[:limit]]
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """Seconds until something falls due, zero or less when it is due now; None for never."""
+
+    marks: float | None
+    calls: float | None
+    sweep: float | None
+
+    @property
+    def next(self) -> float | None:
+        """Seconds until a mark or a call falls due."""
+        return min((wait for wait in (self.marks, self.calls) if wait is not None), default=None)
+
+
+def ahead() -> Ahead:
+    """Look at what is due, with one cheap query: this is all that an idle worker asks."""
+    using = database()
+    marks = OrderMark.objects.order_by("due_at").values("due_at")[:1]
+    calls = Registration.objects.filter(due_at__isnull=False).order_by("due_at").values("due_at")[:1]
+    state = DeliveryState.objects.using(using).filter(pk=1)
+    row = (
+        state.annotate(mark=Subquery(marks), call=Subquery(calls), db_now=DatabaseNow())
+        .values_list("mark", "call", "sweep_due_at", "db_now")
+        .first()
+    )
+    if row is None:
+        DeliveryState.objects.using(using).bulk_create([DeliveryState(pk=1)], ignore_conflicts=True)
+        return Ahead(0.0, 0.0, 0.0)
+    mark, call, sweep, now = row
+
+    def seconds(moment: datetime | None) -> float | None:
+        return None if moment is None else (moment - now).total_seconds()
+
+    return Ahead(seconds(mark), seconds(call), seconds(sweep) or 0.0)
+
+
 def next_due() -> float | None:
     """Give the seconds until a mark or a registration falls due (negative when one is overdue); None for never."""
-    using = database()
-    tables = (OrderMark.objects.using(using), Registration.objects.using(using).filter(due_at__isnull=False))
-    firsts = [
-        rows.order_by("due_at").annotate(db_now=DatabaseNow()).values_list("due_at", "db_now").first()
-        for rows in tables
-    ]
-    waits = [(first[0] - first[1]).total_seconds() for first in firsts if first and first[0] is not None]
-    return min(waits, default=None)
+    return ahead().next
 
 
 def claim(limit: int) -> list[Claimed]:
@@ -93,7 +124,7 @@ def claim(limit: int) -> list[Claimed]:
     """
     using = database()
     rows = Registration.objects.using(using)
-    if limit < 1 or not rows.due().exists():
+    if limit < 1:
         return []
     with transaction.atomic(using=using):
         _write_first(using)
@@ -104,10 +135,14 @@ def claim(limit: int) -> list[Claimed]:
             due = gate.admits(state, due, using)
             limit = 1
         token = uuid.uuid4()
-        taken = [row for row in due[:limit] if _stamp(row, token)]
+        taken = list(due[:limit])
+        for row in taken:
+            _stamp(row, token)
         if state is not None and state.gate and taken:
             gate.probing(state, using)
         _brake(taken, using)
+        # Not by a join: a locked mapping would hide its registrations from SKIP LOCKED.
+        prefetch_related_objects(taken, "mapping")
         claimed = [row for row in taken if row.claim_token is not None]
         if taken:
             rows.bulk_update(taken, [*_CLAIMED, "obstacle", "status", "updated_at"])
@@ -131,18 +166,17 @@ def _has_of(using: str) -> bool:
     return bool(connections[using].features.has_select_for_update_of)
 
 
-def _stamp(row: Registration, token: uuid.UUID) -> bool:
+def _stamp(row: Registration, token: uuid.UUID) -> None:
     now = row.db_now  # type: ignore[attr-defined]
     operation = row.state.next_operation
     row.updated_at = now
     if operation is None:
         row.due_at = None
-        return True
+        return
     row.claim_token, row.claimed_for = token, operation
     row.due_at = now + timedelta(seconds=conf().lease)
     if operation is Operation.REGISTER:
         row.registration_id, row.site = "", conf().url
-    return True
 
 
 def _lapse(using: str) -> None:
@@ -196,22 +230,31 @@ def _passed_brake(row: Registration) -> bool:
     return row.braked_at is not None and (row.unwanted_at is None or row.braked_at >= row.unwanted_at)
 
 
-def settle_all(results: Sequence[Result]) -> None:
-    """Write the outcomes of a group of calls. A result that cannot be written costs no other its answer.
+def settle_all(results: list[Result]) -> None:
+    """Write the outcomes of a group of calls, and empty the list. No result costs another its answer.
 
-    Raises OperationalError while the database is away; the caller keeps the results and comes back.
+    Raises OperationalError or InterfaceError while the database is away; what is still in the list is not written.
     """
     try:
         _settle_group(results)
-    except OperationalError:
+        results.clear()
+    except (OperationalError, InterfaceError):
         raise
-    except DatabaseError:
-        if len(results) == 1:
-            logger.exception("The answer for %s could not be written.", results[0].claimed.row)
-            _settle_group([_bare(results[0])])
-            return
-        for result in results:
-            settle_all([result])
+    except _UNWRITABLE:
+        logger.exception("A group of answers could not be written; each is written by itself.")
+        while results:
+            _settle_alone(results[0])
+            del results[0]
+
+
+def _settle_alone(result: Result) -> None:
+    try:
+        _settle_group([result])
+    except (OperationalError, InterfaceError):
+        raise
+    except _UNWRITABLE:
+        logger.exception("The answer for %s could not be written with its texts.", result.claimed.row)
+        _settle_group([_bare(result)])
 
 
 def _bare(result: Result) -> Result:
@@ -334,6 +377,7 @@ def _attempt(row: Registration, result: Result) -> Attempt:
         trigger=result.claimed.row.trigger,
         actor=result.claimed.row.actor,
         started_at=result.started_at,
+        finished_at=row.db_now,  # type: ignore[attr-defined]
         duration=result.duration,
         sent=result.sent,
         status_code=result.status_code,

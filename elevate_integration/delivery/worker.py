@@ -33,6 +33,10 @@ _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request]
 
 
+def _due(seconds: float | None) -> bool:
+    return seconds is not None and seconds <= 0
+
+
 class Worker:
     """Delivers until it is told to stop. Any number may run beside each other.
 
@@ -54,6 +58,7 @@ class Worker:
         self._senders: list[threading.Thread] = []
         self._client: ElevateClient | None = None
         self._last_heartbeat = float("-inf")
+        self._ahead = queue.Ahead(None, None, None)
 
     def wake(self) -> None:
         """Look at the queue now. Safe from any thread; returns at once."""
@@ -105,9 +110,12 @@ class Worker:
         if self.stopping.is_set():
             return busy
         self._beat()
-        busy |= self._sync_marks()
-        busy |= self._send_due()
-        if sweeping and not busy and not self._open:
+        ahead = self._ahead = queue.ahead()
+        if _due(ahead.marks):
+            busy |= self._sync_marks()
+        if _due(ahead.calls) or busy:
+            busy |= self._send_due()
+        if sweeping and not busy and not self._open and _due(ahead.sweep):
             busy |= sweep_if_due() is not None
         return busy
 
@@ -127,11 +135,10 @@ class Worker:
         self._unsettled.append(result)
 
     def _settle(self) -> int:
-        group = self._unsettled
+        group = list(self._unsettled)
         if not group:
             return 0
-        queue.settle_all(group)
-        self._unsettled = []
+        queue.settle_all(self._unsettled)
         for result in group:
             if self.heard is not None:
                 self.heard(result)
@@ -140,7 +147,7 @@ class Worker:
     def _sync_marks(self) -> bool:
         refs = queue.due_orders(_MARKS_PER_STEP)
         results = [sync_order(ref) for ref in refs]
-        return any(not result.skipped for result in results)
+        return any(not result.skipped and not result.error for result in results)
 
     def _send_due(self) -> bool:
         claimed = queue.claim(self.threads - self._open)
@@ -188,7 +195,7 @@ class Worker:
     def _idle_seconds(self) -> float | None:
         if self._open and self._open >= self.threads:
             return None
-        due = queue.next_due()
+        due = self._ahead.next
         if due is None:
             return self.poll
         # What is overdue and was not taken is locked by another worker, or the gate is shut: do not spin.

@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                 ('trigger', models.CharField(blank=True, max_length=20, verbose_name='asked for by')),
                 ('actor', models.CharField(blank=True, max_length=150, verbose_name='person')),
                 ('started_at', models.DateTimeField(null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(auto_now_add=True, verbose_name='finished')),
+                ('finished_at', models.DateTimeField(verbose_name='finished')),
                 ('duration', models.FloatField(null=True, verbose_name='seconds')),
                 ('sent', models.JSONField(default=dict, verbose_name='sent, without the key')),
                 ('status_code', models.PositiveSmallIntegerField(null=True, verbose_name='HTTP status')),
