@@ -187,7 +187,10 @@ def _work_out(
     by_id = {mapping.pk: mapping for mapping in mappings}
     for reading in plan.readings:
         row = next(row for row in held if row.pk == reading.pk)
-        _follow(work, row, reading, by_id.get(row.mapping_id), now, trigger=trigger, actor=actor)
+        mapping = by_id.get(row.mapping_id)
+        if mapping is not None and any(_would_double(row, other, mapping) for other in held):
+            mapping = None
+        _follow(work, row, reading, mapping, now, trigger=trigger, actor=actor)
     new = [_make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
     if room is not None and len(new) > room:
         kept = _whole_seats(new, room)
@@ -281,6 +284,16 @@ def _put(row: Registration, state: State, now: datetime) -> None:
         row.due_at = None
     elif row.due_at is None:
         row.due_at = now
+
+
+def _would_double(row: Registration, other: Registration, mapping: ProductMapping) -> bool:
+    """Whether following its mapping would give a row the same seat and product as another one."""
+    return (
+        other.pk != row.pk
+        and other.seat_key == row.seat_key
+        and other.remote_product_id == mapping.remote_product_id
+        and other.learner_key == row.learner_key
+    )
 
 
 def _follow(

@@ -93,22 +93,19 @@ def register_request(row: Registration, settings: Conf) -> RegisterRequest:
 
 
 def cancel_request(row: Registration, settings: Conf) -> CancelRequest:
-    """Build the cancellation's payload: what a person typed wins over the settings."""
-    typed = row.cancel_details
-    if typed is None:
-        typed = {
-            "email": _text(settings.cancellations_email, row),
-            "explanation": _text(settings.cancellation_explanation, row),
-            "explanation_for_user": _text(settings.cancellation_explanation_for_user, row),
-            "notify": _switch(settings.notify_cancelled_user, row),
-        }
+    """Build the cancellation's payload: what a person typed wins, what he left empty comes from the settings."""
+    typed = row.cancel_details or {}
+    notify = typed.get("notify")
     return CancelRequest(
         registration_id=row.registration_id,
         id_is_number=row.id_is_number,
-        cancellations_email=typed.get("email", ""),
-        cancellation_explanation=typed.get("explanation", ""),
-        cancellation_explanation_for_user=typed.get("explanation_for_user", ""),
-        notify_cancelled_user=bool(typed.get("notify", False)),
+        cancellations_email=typed.get("email") or _text(settings.cancellations_email, row),
+        cancellation_explanation=typed.get("explanation") or _text(settings.cancellation_explanation, row),
+        cancellation_explanation_for_user=typed.get("explanation_for_user")
+        or _text(settings.cancellation_explanation_for_user, row),
+        notify_cancelled_user=_switch(settings.notify_cancelled_user, row)
+        if notify is None
+        else bool(notify),
     )
 
 
