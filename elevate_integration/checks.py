@@ -179,8 +179,9 @@ def _remote_user_id(settings: Conf) -> Iterator[checks.CheckMessage]:
     user = _user_model()
     if callable(name) or user is None:
         return
-    if name != "pk" and not hasattr(user, name) and name not in {f.name for f in user._meta.get_fields()}:
-        text = f"The user model {user._meta.label} has no attribute {name!r}."
+    first = name.partition(".")[0]
+    if first != "pk" and not hasattr(user, first) and first not in {f.name for f in user._meta.get_fields()}:
+        text = f"The user model {user._meta.label} has no attribute {first!r}."
         hint = 'Set ELEVATE["REMOTE_USER_ID"] to the attribute that your single sign-on sends to Elevate.'
         yield checks.Error(text, hint=hint, id="elevate.E014")
     elif name in {"email", "username", user.get_email_field_name()} - {user._meta.pk.name}:

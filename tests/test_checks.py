@@ -226,13 +226,14 @@ def test_e013_paths_begin_with_a_slash(found):
 
 def test_e014_the_user_has_no_such_attribute(found):
     assert found(REMOTE_USER_ID="membership_nr") == ["elevate.E014"]
+    assert found(REMOTE_USER_ID="membership.number") == ["elevate.E014"]
 
 
 def test_w005_the_user_id_can_change(found):
     assert found(REMOTE_USER_ID=get_user_model().get_email_field_name()) == ["elevate.W005"]
 
 
-@pytest.mark.parametrize("name", ["pk", "id", lambda user: user.pk])
+@pytest.mark.parametrize("name", ["pk", "id", "groups.name", lambda user: user.pk])
 def test_e014_and_w005_spare_what_stays(found, name):
     assert found(REMOTE_USER_ID=name) == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import get_commands, load_command_class
 
 from elevate_integration.conf import KEYS
@@ -65,6 +66,12 @@ def test_every_setting_named_in_the_text_exists():
 
 def test_the_table_names_every_status_and_no_other():
     assert [row[0].strip("`") for row in rows("What the statuses mean")] == [str(status) for status in Status]
+
+
+def test_the_table_names_every_permission_and_no_other():
+    models = apps.get_app_config("elevate_integration").get_models()
+    ours = {codename for model in models for codename, _ in model._meta.permissions}
+    assert {row[0].strip("`") for row in rows("Staff")} == ours
 
 
 def test_the_table_names_every_command_with_its_options_and_no_other():
