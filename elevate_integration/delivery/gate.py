@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
-
-from django.db.models import Q
 
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf
@@ -27,6 +26,7 @@ KEY = "key"
 BUSY = "busy"
 
 _DISTINCT = 3
+_LONGEST_RUN = 1000
 
 
 def locked(using: str) -> DeliveryState:
@@ -42,11 +42,20 @@ def locked(using: str) -> DeliveryState:
 def admits(state: DeliveryState, due: Any, using: str) -> Any:
     """Give the due rows that may go out now: none while paused, one harmless probe while the gate is shut.
 
-    A probe is never a registration in doubt: probing must not make a second one.
+    A registration in doubt is no harmless probe: each lost answer may make a second one. It probes only after the
+    wait has grown to its ceiling and nothing else came to probe with, or the gate would stay shut for ever in a quiet
+    shop. An Elevate that is merely busy turns calls away before it acts, so there nothing is lost by asking.
     """
-    if state.paused or (state.probe_at is not None and state.probe_at > database_now(using)):
+    now = database_now(using)
+    if state.paused or (state.probe_at is not None and state.probe_at > now):
         return due.none()
-    return due.filter(Q(at_elevate=AtElevate.ABSENT) | Q(wanted=False))
+    harmless = due.exclude(at_elevate=AtElevate.MAYBE)
+    waited_long = state.probe_at is not None and state.probe_at <= now - timedelta(
+        seconds=conf().retry_ceiling
+    )
+    if state.gate == BUSY or (waited_long and not harmless.exists()):
+        return due
+    return harmless
 
 
 def probing(state: DeliveryState, using: str) -> None:
@@ -137,8 +146,12 @@ def _suspect_key(state: DeliveryState, called: Sequence[Result], now: datetime, 
         return
     message = "; ".join(text for _, text in last[0].messages)
     _shut(state, KEY, message, now, conf().probe_interval)
+    run = takewhile(
+        lambda attempt: attempt.outcome == Outcome.REFUSED and str(attempt.messages) in said,
+        calls.order_by("-pk")[:_LONGEST_RUN],
+    )
     refused = Registration.objects.using(using).filter(
-        pk__in=[attempt.registration_id for attempt in last], obstacle=Obstacle.REFUSED
+        pk__in=[attempt.registration_id for attempt in run], obstacle=Obstacle.REFUSED
     )
     for row in refused.filter(at_elevate=AtElevate.ABSENT).select_for_update():
         row.obstacle = Obstacle.NONE
