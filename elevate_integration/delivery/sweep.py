@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from elevate_integration.clock import DatabaseNow, database_now
@@ -93,13 +93,27 @@ def sweep() -> Swept:
     if state.sweep_since is not None:
         since = state.sweep_since - timedelta(seconds=conf().sweep_overlap)
     done = Swept()
-    if since is not None:
-        _sweep(order_source().recent(since), done)
+    listed = since is None or _sweep_recent(since, done)
     position = _rotate(state.sweep_position, done)
-    DeliveryState.objects.using(using).filter(pk=1).update(sweep_since=started, sweep_position=position)
+    DeliveryState.objects.using(using).filter(pk=1).update(
+        sweep_since=started if listed else state.sweep_since, sweep_position=position
+    )
     if done.withheld:
         _alarm(done, using)
     return done
+
+
+def _sweep_recent(since: datetime, done: Swept) -> bool:
+    """Sweep what changed since then. False when the host could not list it: the next sweep starts there again."""
+    try:
+        _sweep(order_source().recent(since), done)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("The order source could not list the orders changed since %s.", since)
+        done.errors += 1
+        return False
+    return True
 
 
 def _sweep(refs: Iterable[str], done: Swept) -> None:

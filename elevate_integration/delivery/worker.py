@@ -224,7 +224,19 @@ class Worker:
         for thread in self._senders:
             thread.join()
         self._senders = []
+        self._write_what_is_left()
         if self._client is not None:
             setting_changed.disconnect(self._forget_client)
             self._client.close()
             self._client = None
+
+    def _write_what_is_left(self) -> None:
+        """After a run that broke off: an answer that has come in must not turn into a doubt."""
+        try:
+            self._collect()
+        except Exception:
+            # Not raised: it would hide the error that ended the run.
+            count = len(self._unsettled)
+            logger.exception(
+                "%s answers could not be written; their registrations come back in doubt.", count
+            )

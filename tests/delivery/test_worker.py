@@ -1,0 +1,270 @@
+"""The loop: what it sends at once, how it stops, and that nothing stops it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError, connections
+from django.utils import timezone
+
+from elevate_integration.delivery import queue
+from elevate_integration.delivery import worker as worker_module
+from elevate_integration.delivery.worker import Worker
+from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
+from tests.delivery.conftest import ago
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG = 20
+
+
+@pytest.fixture
+def gate_at_elevate(elevate):
+    """Elevate reads calls and does nothing more until told to; gives (somebody called, may go on)."""
+    called, may_go_on = threading.Event(), threading.Event()
+
+    def hold(path, fields):
+        called.set()
+        may_go_on.wait(LONG)
+
+    elevate.on_call = hold
+    yield called, may_go_on
+    may_go_on.set()
+
+
+@contextmanager
+def running(worker: Worker) -> Iterator[threading.Thread]:
+    """A worker in a thread of its own, stopped and joined in the end."""
+
+    def run():
+        try:
+            worker.run()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        worker.stop()
+        thread.join(LONG)
+        assert not thread.is_alive()
+
+
+def waiter(worker: Worker, count: int) -> threading.Event:
+    """Set once the worker has settled so many answers."""
+    reached, seen = threading.Event(), []
+
+    def hear(result):
+        seen.append(result)
+        if len(seen) >= count:
+            reached.set()
+
+    worker.heard = hear
+    return reached
+
+
+def statuses() -> dict[str, int]:
+    return Registration.objects.by_status()
+
+
+def test_one_run_delivers_everything_that_is_due_and_comes_back(make_due, elevate):
+    for _ in range(9):
+        make_due()
+    assert Worker(threads=2).run_once(sweeping=False) == 9
+    assert statuses() == {"registered": 9}
+    assert elevate.max_open_calls <= 2
+
+
+def test_one_run_reads_the_marks_first(sell, elevate):
+    sell("ETHICS", "LAW")
+    assert Worker(threads=2).run_once() == 2
+    assert not OrderMark.objects.exists()
+
+
+def test_an_idle_run_makes_no_call_and_starts_no_thread(elevate):
+    before = threading.active_count()
+    worker = Worker(threads=4)
+    assert worker.run_once(sweeping=False) == 0
+    assert threading.active_count() == before
+
+
+def test_no_more_calls_are_open_than_there_are_threads(make_due, elevate, gate_at_elevate):
+    called, may_go_on = gate_at_elevate
+    for _ in range(8):
+        make_due()
+    worker = Worker(threads=3, poll=0.05)
+    settled = waiter(worker, 8)
+    with running(worker):
+        assert called.wait(LONG)
+        assert Registration.objects.exclude(claim_token=None).count() <= 3
+        may_go_on.set()
+        assert settled.wait(LONG)
+    assert elevate.max_open_calls <= 3
+    assert statuses() == {"registered": 8}
+
+
+def test_stopping_finishes_the_calls_in_flight_and_claims_no_more(make_due, elevate, gate_at_elevate):
+    called, may_go_on = gate_at_elevate
+    for _ in range(3):
+        make_due()
+    worker = Worker(threads=1, poll=0.05)
+    with running(worker) as thread:
+        assert called.wait(LONG)
+        worker.stop()
+        may_go_on.set()
+        thread.join(LONG)
+        assert not thread.is_alive()
+    assert statuses() == {"registered": 1, "pending": 2}
+    assert not Registration.objects.exclude(claim_token=None).exists()
+    assert [attempt.outcome for attempt in Attempt.objects.all()] == ["done"]
+
+
+def test_a_woken_worker_looks_at_once(make_due, elevate):
+    worker = Worker(threads=1, poll=3600.0)
+    settled = waiter(worker, 1)
+    with running(worker):
+        make_due()
+        worker.wake()
+        assert settled.wait(LONG)
+
+
+def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at_elevate, monkeypatch):
+    called, may_go_on = gate_at_elevate
+    row = make_due()
+    settle = queue._settle_group
+    failures = iter([OperationalError("away"), OperationalError("still away")])
+
+    def away_for_a_while(results):
+        for failure in failures:
+            raise failure
+        settle(results)
+
+    monkeypatch.setattr(queue, "_settle_group", away_for_a_while)
+    worker = Worker(threads=1, poll=0.05)
+    settled = waiter(worker, 1)
+    with running(worker):
+        assert called.wait(LONG)
+        may_go_on.set()
+        assert settled.wait(LONG)
+    row.refresh_from_db()
+    assert row.status == "registered"
+    assert len(elevate.calls) == 1
+
+
+def test_a_run_that_breaks_off_still_writes_the_answers_it_has(make_due, elevate, monkeypatch):
+    """A database error in the middle must not turn an answer that has come in into a doubt."""
+    row = make_due()
+    settle = queue._settle_group
+    failures = iter([OperationalError("deadlock")])
+
+    def fail_once(results):
+        for failure in failures:
+            raise failure
+        settle(results)
+
+    monkeypatch.setattr(queue, "_settle_group", fail_once)
+    with pytest.raises(OperationalError):
+        Worker(threads=1).run_once(sweeping=False)
+    row.refresh_from_db()
+    assert row.status == "registered"
+
+
+@pytest.mark.parametrize("method", ["recent", "placed_at", "snapshot"])
+def test_an_order_source_that_raises_does_not_end_the_loop(sell, plainshop, monkeypatch, elevate, method):
+    def fail(self, *args):
+        raise RuntimeError("a bug of the host")
+
+    sell()
+    with monkeypatch.context() as patch:
+        patch.setattr(plainshop, method, fail)
+        OrderMark.objects.all().delete()
+        Worker(threads=1).run_once()
+        assert not elevate.calls
+    DeliveryState.objects.update(sweep_due_at=None)
+    Worker(threads=1).run_once()
+    assert statuses() == {"registered": 1}, "the next sweep finds what the broken one did not"
+
+
+def test_a_host_text_that_raises_is_no_call_and_does_not_stop_the_others(make_due, elevate, settings):
+    settings.ELEVATE = {
+        **settings.ELEVATE,
+        "PAYLOAD": lambda row: 1 / 0 if row.remote_user_id == "M-1" else {},
+        "RETRY_FIRST": 600.0,
+        "RETRY_CEILING": 600.0,
+    }
+    make_due()
+    make_due()
+    Worker(threads=1).run_once(sweeping=False)
+    assert statuses() == {"pending": 1, "registered": 1}
+    assert len(elevate.calls) == 1
+
+
+def test_the_worker_shows_that_it_is_alive(elevate):
+    Worker().run_once(sweeping=False)
+    assert (timezone.now() - DeliveryState.objects.get().heartbeat_at).total_seconds() < 60
+
+
+def test_an_idle_worker_sweeps_when_it_is_time_and_only_then(elevate, plainshop, monkeypatch):
+    swept = []
+    monkeypatch.setattr(worker_module, "sweep_if_due", lambda: swept.append(1))
+    Worker().run_once()
+    assert swept
+    DeliveryState.objects.update(sweep_due_at=ago(-600))
+    swept.clear()
+    Worker().run_once()
+    assert not swept
+
+
+BAD_ANSWERS = {
+    "html": "unconfirmed",
+    "garbage": "unconfirmed",
+    "wrong_type": "unconfirmed",
+    "no_id": "unconfirmed",
+    "close_half": "unconfirmed",
+    "reset_before_reading": "unconfirmed",
+    "reset_after_storing": "unconfirmed",
+    "endless": "unconfirmed",
+    "huge": "unconfirmed",
+    "hang": "unconfirmed",
+    "nul": "registered",
+    "refuse": "refused",
+    "echo_key": "pending",
+}
+
+
+@pytest.mark.parametrize("fault", BAD_ANSWERS)
+def test_whatever_elevate_answers_has_one_of_four_outcomes_and_the_row_stays(
+    make_due, elevate, settings, fault
+):
+    settings.ELEVATE = {
+        **settings.ELEVATE,
+        "READ_TIMEOUT": 0.5,
+        "CALL_DEADLINE": 1.0,
+        "UNCONFIRMED": "hold",
+        "KEY_FIELDS": {"api_key"},
+    }
+    bad, good = make_due(), make_due()
+    elevate.fail(fault)
+    Worker(threads=1).run_once(sweeping=False)
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert bad.status == BAD_ANSWERS[fault]
+    first = bad.attempts.earliest("pk")
+    assert first.outcome in {"done", "refused", "not_sent", "unknown"}
+    assert "test-key" not in str(first.__dict__)
+    assert good.status == ("pending" if fault == "echo_key" else "registered")
+
+
+def test_an_id_that_comes_as_text_is_sent_back_as_text(make_live, elevate):
+    elevate.id_as_string = True
+    row = make_live()
+    assert row.id_is_number is False
+    Registration.objects.update(wanted=False, confirmed=True, status="cancelling", due_at=ago(1))
+    Worker(threads=1).run_once(sweeping=False)
+    assert elevate.calls[-1][1]["registration_id"] == row.registration_id
+    assert statuses() == {"cancelled": 1}
