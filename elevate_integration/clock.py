@@ -19,7 +19,8 @@ def now_sql(connection: Any, seconds: float = 0.0) -> str:
     offset = _offset(connection) + seconds
     if connection.vendor == "mysql":
         return f"(UTC_TIMESTAMP(6) + INTERVAL {round(offset * 1_000_000)} MICROSECOND)"
-    return f"STRFTIME('%Y-%m-%d %H:%M:%f', 'now', '{offset:+.3f} seconds')"
+    # Django writes six digits, and SQLite compares text: with three, nothing would be due in its own millisecond.
+    return f"(STRFTIME('%Y-%m-%d %H:%M:%f', 'now', '{offset:+.3f} seconds') || '000')"
 
 
 def _offset(connection: Any) -> float:
