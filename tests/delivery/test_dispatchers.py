@@ -12,11 +12,9 @@ from django.core.signals import request_started
 from django.db import transaction
 
 from elevate_integration.delivery import dispatchers
-from elevate_integration.delivery.dispatchers import (
-    Dispatcher,
-    ThreadDispatcher,
-    WorkerDispatcher,
-)
+from elevate_integration.delivery.dispatchers import Dispatcher, inline, thread
+from elevate_integration.delivery.dispatchers.thread import ThreadDispatcher
+from elevate_integration.delivery.dispatchers.worker import WorkerDispatcher
 from elevate_integration.models import Registration
 from elevate_integration.wake import wake
 from tests.plainshop.models import Invoice
@@ -86,7 +84,7 @@ def choose(settings):
 def threaded(monkeypatch):
     """A thread dispatcher with stub workers, outside of a test runner as far as it can see."""
     monkeypatch.delattr(mail, "outbox")
-    monkeypatch.setattr(dispatchers, "Worker", StubWorker)
+    monkeypatch.setattr(thread, "Worker", StubWorker)
     monkeypatch.setattr(StubWorker, "made", [])
     dispatcher = ThreadDispatcher()
     yield dispatcher
@@ -116,7 +114,7 @@ def test_inline_is_not_woken_by_its_own_work(choose, monkeypatch):
             runs.append(1)
             dispatcher.wake()
 
-    monkeypatch.setattr(dispatchers, "Worker", Waking)
+    monkeypatch.setattr(inline, "Worker", Waking)
     dispatcher.wake()
     assert runs == [1]
 
@@ -128,7 +126,7 @@ def test_inline_that_fails_does_not_reach_the_checkout(choose, sell, monkeypatch
         def run_once(self, **options):
             raise RuntimeError("the database went away")
 
-    monkeypatch.setattr(dispatchers, "Worker", Broken)
+    monkeypatch.setattr(inline, "Worker", Broken)
     with transaction.atomic():
         sell()
     assert Invoice.objects.count() == 1
@@ -201,10 +199,10 @@ def test_many_wakes_at_once_start_one_thread(threaded):
         threaded.wake()
 
     threads = [threading.Thread(target=wake_it) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LONG)
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(LONG)
     assert len(StubWorker.made) == 1
 
 
@@ -228,7 +226,7 @@ def test_after_a_fork_the_child_has_a_thread_of_its_own(threaded):
 
 
 def test_under_a_test_runner_no_thread_starts(monkeypatch):
-    monkeypatch.setattr(dispatchers, "Worker", StubWorker)
+    monkeypatch.setattr(thread, "Worker", StubWorker)
     monkeypatch.setattr(StubWorker, "made", [])
     assert hasattr(mail, "outbox")
     ThreadDispatcher().wake()

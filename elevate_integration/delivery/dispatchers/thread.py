@@ -1,7 +1,4 @@
-"""Who wakes delivery after a commit: a thread of the web process, a worker of its own, or the caller itself.
-
-`ELEVATE["DISPATCHER"]` names one of the short names or the path of a `Dispatcher` subclass.
-"""
+"""The dispatcher `thread`: a background thread of the web process delivers."""
 
 from __future__ import annotations
 
@@ -12,50 +9,14 @@ import threading
 from typing import Any
 
 from django.core import mail
-from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_started
 from django.db import connections
-from django.utils.module_loading import import_string
 
 from elevate_integration.conf import conf
+from elevate_integration.delivery.dispatchers.base import Dispatcher
 from elevate_integration.delivery.worker import Worker
-from elevate_integration.wake import set_wake
 
 logger = logging.getLogger(__name__)
-
-
-class Dispatcher:
-    """Wakes delivery. Subclass it to hand the work to an engine of your own."""
-
-    def start(self) -> None:
-        """Get ready, once per process. Must not query and must not start threads: a fork may follow."""
-
-    def stop(self) -> None:
-        """Undo `start`."""
-
-    def wake(self) -> None:
-        """There may be work. Called after a commit, in the host's thread: return at once, raise nothing."""
-
-
-class WorkerDispatcher(Dispatcher):
-    """Leaves everything to `manage.py elevate_worker`, which looks every second."""
-
-
-class InlineDispatcher(Dispatcher):
-    """Delivers in the calling thread, right after the commit: for tests and tiny hosts. Checkouts wait for it."""
-
-    def __init__(self) -> None:
-        self._here = threading.local()
-
-    def wake(self) -> None:
-        """Deliver now, unless this thread is at it already."""
-        if getattr(self._here, "busy", False):
-            return
-        self._here.busy = True
-        try:
-            Worker().run_once(sweeping=False)
-        finally:
-            self._here.busy = False
 
 
 class ThreadDispatcher(Dispatcher):
@@ -128,35 +89,3 @@ class ThreadDispatcher(Dispatcher):
             return
         self._worker.stop()
         self._thread.join(timeout=conf().call_deadline)
-
-
-BUILT_IN: dict[str, type[Dispatcher]] = {
-    "thread": ThreadDispatcher,
-    "worker": WorkerDispatcher,
-    "inline": InlineDispatcher,
-}
-_current: Dispatcher | None = None
-
-
-def make(name: str) -> Dispatcher:
-    """Give the dispatcher of that name or path. Raises ImproperlyConfigured when there is none."""
-    try:
-        made = BUILT_IN[name]() if name in BUILT_IN else import_string(name)()
-    except ImportError as error:
-        known = ", ".join(sorted(BUILT_IN))
-        raise ImproperlyConfigured(
-            f"ELEVATE['DISPATCHER'] {name!r} cannot be imported. Use {known} or the path of a Dispatcher class."
-        ) from error
-    if not isinstance(made, Dispatcher):
-        raise ImproperlyConfigured(f"ELEVATE['DISPATCHER'] {name!r} is not a Dispatcher.")
-    return made
-
-
-def start() -> None:
-    """Start the dispatcher of the settings in place of the one before."""
-    global _current
-    if _current is not None:
-        _current.stop()
-    _current = make(conf().dispatcher)
-    _current.start()
-    set_wake(_current.wake)

@@ -1,0 +1,16 @@
+"""What every dispatcher promises."""
+
+from __future__ import annotations
+
+
+class Dispatcher:
+    """Wakes delivery. Subclass it to hand the work to an engine of your own."""
+
+    def start(self) -> None:
+        """Get ready, once per process. Must not query and must not start threads: a fork may follow."""
+
+    def stop(self) -> None:
+        """Undo `start`."""
+
+    def wake(self) -> None:
+        """There may be work. Called after a commit, in the host's thread: return at once, raise nothing."""
