@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from elevate_integration.models import ProductMapping, Registration
+from elevate_integration.models import DeliveryState, ProductMapping, Registration
 
 
 def ago(seconds: float) -> Any:
@@ -18,9 +18,11 @@ def ago(seconds: float) -> Any:
 
 
 @pytest.fixture
-def make_due(elevate) -> Callable[..., Registration]:
+def make_due(transactional_db, elevate) -> Callable[..., Registration]:
     """Write a registration that is wanted and due, each for another learner unless told otherwise."""
     mappings: dict[str, ProductMapping] = {}
+    # There is no shop behind these rows: a sweep would miss their orders and withdraw them.
+    DeliveryState.objects.update_or_create(pk=1, defaults={"sweep_due_at": ago(-3600)})
 
     def make(product: str = "ABCD1234", **fields: Any) -> Registration:
         number = Registration.objects.count() + 1

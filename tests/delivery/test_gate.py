@@ -96,7 +96,7 @@ def test_a_single_failure_does_not_shut_the_gate(make_due, elevate):
 def test_a_probe_is_a_registration_that_was_never_sent(make_due, elevate):
     doubtful = make_due(at_elevate="maybe", doubts=1, due_at=ago(500))
     fresh = make_due()
-    DeliveryState.objects.create(pk=1, gate="unreachable", probe_at=ago(1))
+    DeliveryState.objects.filter(pk=1).update(gate="unreachable", probe_at=ago(1))
     (claimed,) = queue.claim(5)
     assert claimed.row.pk == fresh.pk
     assert doubtful.pk != fresh.pk
@@ -105,14 +105,14 @@ def test_a_probe_is_a_registration_that_was_never_sent(make_due, elevate):
 def test_two_workers_send_one_probe(make_due):
     make_due()
     make_due()
-    DeliveryState.objects.create(pk=1, gate="unreachable", probe_at=ago(1))
+    DeliveryState.objects.filter(pk=1).update(gate="unreachable", probe_at=ago(1))
     assert len(queue.claim(5)) == 1
     assert queue.claim(5) == []
 
 
 def test_a_gate_with_nothing_but_doubts_behind_it_opens_after_a_long_wait(make_due, elevate):
     make_due(at_elevate="maybe", doubts=1)
-    DeliveryState.objects.create(pk=1, gate="unreachable", gate_since=ago(9000), probe_at=ago(1))
+    DeliveryState.objects.filter(pk=1).update(gate="unreachable", gate_since=ago(9000), probe_at=ago(1))
     assert run() == 0
     DeliveryState.objects.update(probe_at=ago(601))
     assert run() == 1
