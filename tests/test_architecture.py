@@ -36,6 +36,7 @@ FLOORS: dict[str, int] = {
     "delivery.backoff": 1,
     # 2, memory.
     "models": 2,
+    "bulk": 2,
     "querysets": 2,
     "migrations": 2,
     # 3, services: mark, write the wish, claim and settle, perform one call.

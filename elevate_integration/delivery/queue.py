@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F, Min, Q, Subquery, prefetch_related_objects
 
 from elevate_integration import signals
+from elevate_integration.bulk import Changes
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import gate
@@ -30,7 +31,9 @@ logger = logging.getLogger(__name__)
 _LONGEST_QUIET = 10.0
 # A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
 _UNWRITABLE = (DatabaseError, ValueError)
-_CLAIMED = ("claim_token", "claimed_for", "due_at", "braked_at", "registration_id", "site")
+_CLAIMED = (
+    "claim_token", "claimed_for", "due_at", "braked_at", "registration_id", "site", "obstacle", "status", "updated_at",
+)  # fmt: skip
 _SETTLED = (
     "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
     "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
@@ -136,6 +139,7 @@ def claim(limit: int) -> list[Claimed]:
             limit = 1
         token = uuid.uuid4()
         taken = list(due[:limit])
+        changes = Changes(taken, _CLAIMED)
         for row in taken:
             _stamp(row, token)
         if state is not None and state.gate and taken:
@@ -144,8 +148,7 @@ def claim(limit: int) -> list[Claimed]:
         # Not by a join: a locked mapping would hide its registrations from SKIP LOCKED.
         prefetch_related_objects(taken, "mapping")
         claimed = [row for row in taken if row.claim_token is not None]
-        if taken:
-            rows.bulk_update(taken, [*_CLAIMED, "obstacle", "status", "updated_at"])
+        changes.write(using)
     return [Claimed(row, Operation(row.claimed_for), token) for row in claimed]
 
 
@@ -279,9 +282,10 @@ def _settle_group(results: Sequence[Result]) -> None:
         ids = [result.claimed.row.pk for result in results]
         rows = Registration.objects.using(using).filter(pk__in=ids).order_by("pk").select_for_update()
         held = {row.pk: row for row in rows.annotate(db_now=DatabaseNow())}
+        changes = Changes(list(held.values()), _SETTLED)
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
         told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]
-        Registration.objects.using(using).bulk_update(list(held.values()), list(_SETTLED))
+        changes.write(using)
         Attempt.objects.using(using).bulk_create(
             [_attempt(row, result) for row, result in known if result.called]
         )

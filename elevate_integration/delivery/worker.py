@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 _MARKS_PER_STEP = 20
 _HEARTBEAT = 15.0
 _BLOCKED = 1.0
+# Seconds: for how long answers are gathered, and how often a worker with its hands full looks at the marks.
+_GATHER = 0.01
+_LOOK_AGAIN = 0.05
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request]
 
@@ -59,6 +62,8 @@ class Worker:
         self._client: ElevateClient | None = None
         self._last_heartbeat = float("-inf")
         self._ahead = queue.Ahead(None, None, None)
+        self._looked_at = float("-inf")
+        self._draining = False
 
     def wake(self) -> None:
         """Look at the queue now. Safe from any thread; returns at once."""
@@ -110,7 +115,10 @@ class Worker:
         if self.stopping.is_set():
             return busy
         self._beat()
+        if self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN:
+            return self._send_due() or busy
         ahead = self._ahead = queue.ahead()
+        self._looked_at = time.monotonic()
         if _due(ahead.marks):
             busy |= self._sync_marks()
         if _due(ahead.calls) or busy:
@@ -120,15 +128,21 @@ class Worker:
         return busy
 
     def _collect(self) -> int:
-        """Settle the answers that have come in, as one group."""
+        """Settle the answers that have come in, as one group.
+
+        While calls are open, it waits milliseconds for half of them: a group costs the database little more than one.
+        """
+        enough = max((self._open + len(self._unsettled)) // 2, 1)
+        until = time.monotonic() + _GATHER
         while True:
+            wanting = bool(self._unsettled) and len(self._unsettled) < enough
+            left = until - time.monotonic() if wanting else 0.0
             try:
-                result = self._inbox.get_nowait()
+                result = self._inbox.get(timeout=left) if left > 0 else self._inbox.get_nowait()
             except Empty:
-                break
+                return self._settle()
             if result is not None:
                 self._keep(result)
-        return self._settle()
 
     def _keep(self, result: Result) -> None:
         self._open -= 1
@@ -150,7 +164,9 @@ class Worker:
         return any(not result.skipped and not result.error for result in results)
 
     def _send_due(self) -> bool:
-        claimed = queue.claim(self.threads - self._open)
+        free = self.threads - self._open
+        claimed = queue.claim(free)
+        self._draining = bool(free) and len(claimed) == free
         for one in claimed:
             prepared = prepare(one)
             self._open += 1

@@ -1,0 +1,76 @@
+"""One UPDATE for a group of rows, on every database, with every kind of value that our rows hold."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from elevate_integration.bulk import Changes
+from elevate_integration.models import ProductMapping, Registration
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NAMES = (
+    "due_at",
+    "claim_token",
+    "wanted",
+    "doubts",
+    "error_messages",
+    "cancel_details",
+    "status",
+    "product_url",
+)
+
+
+@pytest.fixture
+def rows() -> list[Registration]:
+    mapping = ProductMapping.objects.create(product_key="x", remote_product_id="X")
+    for n in range(3):
+        Registration.objects.create(
+            order_ref=str(n), seat_key="1", mapping=mapping, remote_product_id="X", learner_key=f"M-{n}"
+        )
+    return list(Registration.objects.order_by("pk"))
+
+
+def test_each_row_gets_its_own_values_with_one_update(rows):
+    now = timezone.now().replace(microsecond=0)
+    changes = Changes(rows, NAMES)
+    rows[0].due_at, rows[0].claim_token, rows[0].wanted = now, uuid.uuid4(), False
+    rows[1].error_messages = [["product", "O'Hara said “no”, {not} 100 %"]]
+    rows[1].cancel_details = {"explanation": "été", "notify": False}
+    rows[2].doubts, rows[2].status, rows[2].due_at = 2, "refused", now + timedelta(hours=1)
+    with CaptureQueriesContext(connection) as queries:
+        changes.write("default")
+    assert len([q for q in queries if q["sql"].upper().lstrip().startswith("UPDATE")]) == 1
+    for row, again in zip(rows, Registration.objects.order_by("pk"), strict=True):
+        assert [getattr(row, name) for name in NAMES] == [getattr(again, name) for name in NAMES]
+
+
+def test_values_may_go_back_to_none(rows):
+    Registration.objects.update(claim_token=uuid.uuid4(), due_at=timezone.now(), cancel_details={"a": 1})
+    rows = list(Registration.objects.order_by("pk"))
+    changes = Changes(rows, NAMES)
+    for row in rows:
+        row.claim_token = row.due_at = row.cancel_details = None
+    changes.write("default")
+    assert set(Registration.objects.values_list("claim_token", "due_at")) == {(None, None)}
+    assert [row.cancel_details for row in Registration.objects.all()] == [None] * 3
+
+
+def test_columns_that_nobody_changed_are_left_to_others(rows):
+    changes = Changes(rows, NAMES)
+    Registration.objects.update(product_url="https://demo.example/x")
+    rows[0].doubts = 1
+    changes.write("default")
+    assert set(Registration.objects.values_list("product_url", flat=True)) == {"https://demo.example/x"}
+
+
+def test_nothing_changed_means_no_query(rows):
+    with CaptureQueriesContext(connection) as queries:
+        Changes(rows, NAMES).write("default")
+    assert not len(queries)
