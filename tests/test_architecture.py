@@ -47,6 +47,7 @@ FLOORS: dict[str, int] = {
     "delivery.sender": 3,
     # 4, long-running work, and what people decide.
     "delivery.sweep": 4,
+    "delivery.listener": 4,
     "delivery.worker": 4,
     "delivery.dispatchers": 4,
     "reconcile": 4,

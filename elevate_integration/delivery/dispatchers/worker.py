@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from elevate_integration.delivery import listener
 from elevate_integration.delivery.dispatchers.base import Dispatcher
 
 
 class WorkerDispatcher(Dispatcher):
-    """Leaves everything to `manage.py elevate_worker`, which looks every second."""
+    """Leaves everything to `manage.py elevate_worker`: told by NOTIFY on PostgreSQL, else it looks every second."""
+
+    def wake(self) -> None:
+        """Notify the workers, where the database can."""
+        listener.notify()

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from elevate_integration.delivery.listener import Listener, can_listen
 from elevate_integration.delivery.worker import Worker
 
 
@@ -36,5 +37,10 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         self.stdout.write("Delivering. Stop with Ctrl-C; calls in flight are finished.")
+        listener = Listener(worker.wake) if can_listen() else None
+        if listener is not None:
+            listener.start()
         worker.run()
+        if listener is not None:
+            listener.stop()
         self.stdout.write("Stopped.")
