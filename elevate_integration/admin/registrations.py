@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS, Act
@@ -55,7 +55,7 @@ class RegistrationAdmin(StaffPage):
     fieldsets = (
         (_("Learner"), {"fields": ("firstname", "lastname", "email", "remote_user_id", "other_user_id")}),
         (
-            _("Order"),
+            pgettext_lazy("purchase", "Order"),
             {"fields": ("order_link", "seat_key", "product", "mapping", "amount_paid", "created_at")},
         ),
         (
