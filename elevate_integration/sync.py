@@ -312,6 +312,7 @@ def _follow(
     row.other_user_id = reading.other_user_id
     if reading.details is not None and row.at_elevate == AtElevate.ABSENT and row.claim_token is None:
         _take_details(row, reading.details)
+        row.other_user_id = "" if row.remote_user_id == reading.other_user_id else reading.other_user_id
         if not row.touched and mapping is not None and mapping.sells:
             row.remote_product_id = mapping.remote_product_id
     _put(row, _read_wish(row, reading, now), now)

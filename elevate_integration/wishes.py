@@ -253,7 +253,8 @@ class _Derivation:
             if gone is not row:
                 self.readings[gone.pk] = Reading(gone.pk, seat.key, active=False)
         if row is not None:
-            kept = None if other_id or (row.touched and row.learner_key != found.learner_key) else found
+            same = row.learner_key == found.learner_key
+            kept = found if same or not (other_id or row.touched) else None
             self.readings[row.pk] = Reading(
                 row.pk, seat.key, active=seat.active, details=kept, other_user_id=other_id
             )
@@ -281,7 +282,9 @@ def _match(rows: list[Held], found: Details) -> tuple[Held | None, str]:
     """Find the row of a seat's learner; with it the ID under which the same person appears now, if another."""
     exact = next((row for row in rows if row.learner_key == found.learner_key), None)
     if exact is not None:
-        return exact, ""
+        # After `identity_changed` the key is new, and what Elevate was told is still the old ID.
+        told_otherwise = exact.remote_user_id and exact.remote_user_id != found.remote_user_id
+        return exact, found.remote_user_id if told_otherwise else ""
     if not found.learner_key:
         # A learner who can no longer be read (his account was deleted) is no refund.
         seated = [row for row in rows if row.seat_active] or rows

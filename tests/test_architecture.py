@@ -42,6 +42,7 @@ FLOORS: dict[str, int] = {
     # 3, services: mark, write the wish, claim and settle, perform one call.
     "marks": 3,
     "sync": 3,
+    "identity": 3,
     "delivery.queue": 3,
     "delivery.gate": 3,
     "delivery.sender": 3,
