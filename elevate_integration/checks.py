@@ -21,7 +21,6 @@ from django.template import Engine, TemplateSyntaxError
 
 from elevate_integration.conf import KEYS, Conf, conf, order_source
 from elevate_integration.delivery import dispatchers
-from elevate_integration.delivery.dispatchers.inline import InlineDispatcher
 from elevate_integration.models import Registration
 from elevate_integration.orders.source import OrderSource, Watch
 
@@ -161,7 +160,7 @@ def _dispatcher(settings: Conf) -> Iterator[checks.CheckMessage]:
             str(error), hint=f'Set ELEVATE["DISPATCHER"] to one of {known}.', id="elevate.E012"
         )
         return
-    if isinstance(made, InlineDispatcher):
+    if made.waits:
         text = "Delivery runs inside the request, so a checkout waits for Elevate."
         hint = 'Use "thread" or "worker" in ELEVATE["DISPATCHER"]; "inline" is for tests.'
         yield checks.Warning(text, hint=hint, id="elevate.W004")

@@ -87,7 +87,8 @@ class Conf:
         False, "Whether Elevate mails the learner after an automatic cancellation."
     )
     dispatcher: str = _setting(
-        "thread", "Who delivers: `thread`, `worker`, `inline`, or the path of a dispatcher class."
+        "thread",
+        "Who delivers: `thread`, `worker`, `celery`, `django_tasks`, `inline`, or the path of a dispatcher class.",
     )
     unconfirmed: str = _setting(
         "repeat_once", "What follows a lost answer: `repeat_once` or `hold` (wait for staff)."

@@ -205,7 +205,7 @@ def test_e011_the_lease_ends_before_the_call_can(found, lease, ids):
     assert found(LEASE=lease, CALL_DEADLINE=90) == ids
 
 
-@pytest.mark.parametrize("name", ["celery", "nowhere.Dispatcher", "tests.test_checks.NoDispatcher"])
+@pytest.mark.parametrize("name", ["selery", "nowhere.Dispatcher", "tests.test_checks.NoDispatcher"])
 def test_e012_the_dispatcher_is_unknown(found, name):
     assert found(DISPATCHER=name) == ["elevate.E012"]
 

@@ -19,6 +19,8 @@ BUILT_IN = {
     "thread": f"{__name__}.thread.ThreadDispatcher",
     "worker": f"{__name__}.worker.WorkerDispatcher",
     "inline": f"{__name__}.inline.InlineDispatcher",
+    "celery": f"{__name__}.celery.CeleryDispatcher",
+    "django_tasks": f"{__name__}.django_tasks.DjangoTasksDispatcher",
 }
 _current: Dispatcher | None = None
 

@@ -14,3 +14,8 @@ class Dispatcher:
 
     def wake(self) -> None:
         """There may be work. Called after a commit, in the host's thread: return at once, raise nothing."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether `wake` delivers before it returns, so that a checkout waits for Elevate."""
+        return False

@@ -14,6 +14,11 @@ class InlineDispatcher(Dispatcher):
     def __init__(self) -> None:
         self._here = threading.local()
 
+    @property
+    def waits(self) -> bool:
+        """Always."""
+        return True
+
     def wake(self) -> None:
         """Deliver now, unless this thread is at it already."""
         if getattr(self._here, "busy", False):
