@@ -42,8 +42,8 @@ _LISTED = 20
 class RegistrationAdmin(StaffPage):
     """Who is registered for what, what happens next, and what a person can do."""
 
-    list_display = ("status_word", "product", "learner_name", "order_and_day", "coming")
-    list_display_links = ("status_word", "product")
+    list_display = ("status_and_next", "product", "learner_name", "order_and_day")
+    list_display_links = ("product",)
     list_filter = (StatusFilter, TroubleFilter, ProductFilter, CreatedFilter)
     list_select_related = ("mapping",)
     list_per_page = 50
@@ -91,10 +91,14 @@ class RegistrationAdmin(StaffPage):
         ),
     )
 
-    @admin.display(description=_("status"), ordering="status")
-    def status_word(self, row: Registration) -> str:
-        """Show the status."""
-        return show.status(row)
+    @admin.display(description=_("status, and what happens next"), ordering="status")
+    def status_and_next(self, row: Registration) -> str:
+        """Show the status, what happens next, and what Elevate said last: one column, so that the list fits."""
+        said = show.last_message(row)
+        quoted = format_html('<q dir="auto">{}</q>', said) if said else ""
+        return format_html(
+            '{}<div class="elevate-next">{}{}</div>', show.status(row), show.coming(row), quoted
+        )
 
     @admin.display(description=_("product"), ordering="product_title")
     def product(self, row: Registration) -> str:
@@ -116,14 +120,6 @@ class RegistrationAdmin(StaffPage):
         """Show the order and the day; sorted as the rows came, which costs nothing."""
         return format_html(
             '{}<br><span class="help">{}</span>', show.order(row.order_ref), show.day(row.created_at)
-        )
-
-    @admin.display(description=_("what happens next"))
-    def coming(self, row: Registration) -> str:
-        """Say what happens next, and what Elevate said last."""
-        said = show.last_message(row)
-        return (
-            format_html('{}<br><q class="help">{}</q>', show.coming(row), said) if said else show.coming(row)
         )
 
     @admin.display(description=_("product's page at Elevate"))

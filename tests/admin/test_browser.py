@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.utils.timezone import now
 
-from elevate_integration.models import ProductMapping, Registration, UnmappedSale
+from elevate_integration.models import ProductMapping, Registration, TrackedOrder, UnmappedSale
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -93,3 +94,36 @@ def test_a_registration_is_cancelled_from_its_page(page: Any, row: Callable[...,
     assert "cancelling" in page.inner_text(".elevate-headline")
     one.refresh_from_db()
     assert one.cancel_details["explanation"] == "Moved to May"
+
+
+@pytest.mark.parametrize("language", ["en-us", "fr", "es", "he"])
+def test_the_lists_fit_beside_the_navigation_and_the_filters(
+    page: Any, mapping: ProductMapping, row: Callable[..., Registration], settings: Any, language: str
+) -> None:
+    settings.LANGUAGE_CODE = language
+    page.set_viewport_size({"width": 1200, "height": 900})
+    row(
+        obstacle="cancel_refused", wanted=False, at_elevate="present", error_messages=[["product", "x" * 200]]
+    )
+    row(
+        firstname="Wilhelmina-Charlotte",
+        lastname="Featherstonehaugh",
+        email="wilhelmina.featherstonehaugh@association-of-surveyors.example.org",
+        product_title="Professional Responsibility and Ethics",
+    )
+    TrackedOrder.objects.create(order_ref="9001", failures=3, last_error="x" * 200, last_synced_at=now())
+    for address in ("registration/", "productmapping/", "trackedorder/"):
+        page.goto(f"/admin/elevate_integration/{address}")
+        room = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.results'))")
+        assert room == 0, address
+        assert page.locator("#nav-sidebar").is_visible()
+
+
+def test_the_history_button_stands_clear_of_the_card(page: Any, row: Callable[..., Registration]) -> None:
+    one = row(at_elevate="present")
+    for width in (390, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"/admin/elevate_integration/registration/{one.pk}/change/")
+        assert page.locator("a.historylink").count() == 1
+        button = page.locator("a.historylink").bounding_box()
+        assert button["y"] + button["height"] <= page.locator(".elevate-card").bounding_box()["y"]
