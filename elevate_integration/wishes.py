@@ -48,6 +48,7 @@ class Held(Protocol):
     seat_key: str
     mapping_id: int
     learner_key: str
+    remote_user_id: str
     remote_product_id: str
     email_key: str
     seat_active: bool

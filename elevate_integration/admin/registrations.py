@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
@@ -39,6 +38,18 @@ from elevate_integration.words import problems, situation
 _LISTED = 20
 
 
+def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
+    """Give the list's menu entry for an act: it leads to the page that asks. Nothing is done yet, whatever was posted."""
+
+    def ask(page: RegistrationAdmin, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
+        form = act.form() if act.form is not None else None
+        return page._ask(request, act, list(queryset.order_by("pk")), form)
+
+    ask.__name__ = act.name
+    ask.short_description = act.label  # type: ignore[attr-defined]
+    return ask
+
+
 class RegistrationAdmin(StaffPage):
     """Who is registered for what, what happens next, and what a person can do."""
 
@@ -46,6 +57,7 @@ class RegistrationAdmin(StaffPage):
     list_display_links = ("product",)
     list_filter = (StatusFilter, TroubleFilter, ProductFilter, CreatedFilter)
     list_select_related = ("mapping",)
+    actions = [_menu_entry(act) for act in ACTS.values() if act.many]
     list_per_page = 50
     ordering = ("-pk",)
     search_fields = ("order_ref", "email", "firstname", "lastname", "registration_id", "remote_user_id")
@@ -135,14 +147,13 @@ class RegistrationAdmin(StaffPage):
             *super().get_urls(),
         ]
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """Offer the acts that this person may do."""
-        if IS_POPUP_VAR in request.GET:
-            return {}
+        # Django 6.1 says where the menu stands; before, there was only the list.
+        place = {} if action_location is None else {"action_location": action_location}
+        offered = super().get_actions(request, **place)
         return {
-            act.name: (partial(_ask_for_many, act=act), act.name, act.label)
-            for act in ACTS.values()
-            if act.many and act.allowed(request)
+            name: action for name, action in offered.items() if name in ACTS and ACTS[name].allowed(request)
         }
 
     def changelist_view(
@@ -267,12 +278,3 @@ class RegistrationAdmin(StaffPage):
     def _keep_filters(self, request: HttpRequest, url: str) -> str:
         filters = self.get_preserved_filters(request)
         return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
-
-
-def _ask_for_many(
-    page: RegistrationAdmin, request: HttpRequest, queryset: QuerySet, *, act: Act
-) -> HttpResponse:
-    """Lead from the list's menu to the page that asks. Nothing is done yet, whatever was posted."""
-    return page._ask(
-        request, act, list(queryset.order_by("pk")), act.form() if act.form is not None else None
-    )
