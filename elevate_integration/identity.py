@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from elevate_integration.lifecycle import AtElevate
-from elevate_integration.models import Registration
-from elevate_integration.sync import database
+from elevate_integration.models import Registration, database
 
 logger = logging.getLogger(__name__)
 

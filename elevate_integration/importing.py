@@ -13,9 +13,9 @@ from django.db import transaction
 from elevate_integration.clock import database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle
-from elevate_integration.models import ProductMapping, Registration
+from elevate_integration.models import ProductMapping, Registration, database
 from elevate_integration.orders.source import Seat
-from elevate_integration.sync import database, lock_order
+from elevate_integration.sync import lock_order
 from elevate_integration.wishes import clean, details
 
 COLUMNS = ("order_ref", "remote_product_id", "remote_user_id", "registration_id")

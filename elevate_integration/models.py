@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -359,3 +359,8 @@ class DeliveryState(models.Model):
 
     def __str__(self) -> str:
         return "paused" if self.paused else self.gate or "running"
+
+
+def database() -> str:
+    """Give the alias of the database that holds our tables; sync and delivery read where they write."""
+    return router.db_for_write(Registration)

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from elevate_integration.conf import conf, order_source
 from elevate_integration.delivery.sweep import batches, previewed
-from elevate_integration.models import DeliveryState, Registration, UnmappedSale
-from elevate_integration.sync import SyncResult, database, sync_order
+from elevate_integration.models import DeliveryState, Registration, UnmappedSale, database
+from elevate_integration.sync import SyncResult, sync_order
 from elevate_integration.wake import wake
 
 _ERRORS_KEPT = 20

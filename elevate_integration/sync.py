@@ -10,21 +10,30 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from django.db import OperationalError, connections, router, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models import F
 
 from elevate_integration import marks
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf, order_source
+from elevate_integration.cover import cover
 from elevate_integration.delivery.backoff import wait
-from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, State, wish
-from elevate_integration.models import OrderMark, ProductMapping, Registration, TrackedOrder, UnmappedSale
+from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle
+from elevate_integration.models import (
+    OrderMark,
+    ProductMapping,
+    Registration,
+    TrackedOrder,
+    UnmappedSale,
+    database,
+)
 from elevate_integration.orders.source import Seat, Snapshot
-from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, Wanting, clean, derive
+from elevate_integration.reading import make, needs_second_read, put, read_wish, take_details
+from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, clean, derive
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +79,6 @@ class _Work:
     changed: list[Registration] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
     sales: list[UnmappedSale] = field(default_factory=list)
-    over: list[int] = field(default_factory=list)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     cancelled: int = 0
     withheld: int = 0
@@ -85,11 +93,6 @@ class _Work:
             unmapped=len(self.sales),
             withheld=self.withheld,
         )
-
-
-def database() -> str:
-    """Give the alias of the database that holds our tables; sync and delivery read where they write."""
-    return router.db_for_write(Registration)
 
 
 def sync_order(
@@ -191,7 +194,7 @@ def _work_out(
         if mapping is not None and any(_would_double(row, other, mapping) for other in held):
             mapping = None
         _follow(work, row, reading, mapping, now, trigger=trigger, actor=actor)
-    new = [_make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
+    new = [make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
     if room is not None and len(new) > room:
         kept = _whole_seats(new, room)
         work.withheld += len(new) - len(kept)
@@ -243,49 +246,6 @@ def _unmapped_sale(ref: str, seat: Seat) -> UnmappedSale:
     )
 
 
-def _make(ref: str, wanting: Wanting, now: datetime, *, trigger: str, actor: str) -> Registration:
-    row = Registration(
-        order_ref=ref,
-        seat_key=wanting.seat_key,
-        mapping_id=wanting.mapping_id,
-        remote_product_id=wanting.remote_product_id,
-        trigger=trigger,
-        actor=actor,
-        created_at=now,
-        updated_at=now,
-    )
-    _take_details(row, wanting.details)
-    _put(row, row.state, now)
-    return row
-
-
-def _take_details(row: Registration, found: Any) -> None:
-    row.learner_key = found.learner_key
-    row.remote_user_id = found.remote_user_id
-    row.firstname, row.lastname = found.firstname, found.lastname
-    row.email, row.email_key = found.email, found.email_key
-    row.amount_paid = found.amount_paid
-    row.product_title = found.product_title
-    problems = ",".join(found.problems)
-    if problems or row.obstacle != Obstacle.IDENTITY:
-        row.problems = problems
-    if problems:
-        row.obstacle = Obstacle.INCOMPLETE
-    elif row.obstacle == Obstacle.INCOMPLETE:
-        row.obstacle = Obstacle.NONE
-
-
-def _put(row: Registration, state: State, now: datetime) -> None:
-    """Take over a state and say when the next call is due. An open call keeps its lease; settle goes on from there."""
-    row.put(state)
-    if row.claim_token is not None:
-        return
-    if state.next_operation is None:
-        row.due_at = None
-    elif row.due_at is None:
-        row.due_at = now
-
-
 def _would_double(row: Registration, other: Registration, mapping: ProductMapping) -> bool:
     """Whether following its mapping would give a row the same seat and product as another one."""
     return (
@@ -311,61 +271,24 @@ def _follow(
     row.seat_key = reading.seat_key
     row.other_user_id = reading.other_user_id
     if reading.details is not None and row.at_elevate == AtElevate.ABSENT and row.claim_token is None:
-        _take_details(row, reading.details)
+        take_details(row, reading.details)
         row.other_user_id = "" if row.remote_user_id == reading.other_user_id else reading.other_user_id
         if not row.touched and mapping is not None and mapping.sells:
             row.remote_product_id = mapping.remote_product_id
-    _put(row, _read_wish(row, reading, now), now)
+    put(row, read_wish(row, reading, now), now)
     if row.wanted != was_wanted:
         row.trigger, row.actor = trigger, actor
         row.failures = 0
     changed = {name for name, value in before.items() if getattr(row, name) != value}
     if was_wanted and not row.wanted and (row.at_elevate in LIVE or row.at_elevate == AtElevate.MAYBE):
         work.cancelled += 1
-    if _needs_second_read(row) and changed & {"unwanted_at", "missing"}:
+    if needs_second_read(row) and changed & {"unwanted_at", "missing"}:
         work.recheck = True
     if changed:
         row.updated_at = now
         work.changed.append(row)
         work.fields |= changed | {"updated_at", "failures"}
         work.pairs.add((row.learner_key, row.remote_product_id))
-
-
-def _needs_second_read(row: Registration) -> bool:
-    gone = row.missing and row.wanted
-    open_cancel = not row.wanted and not row.confirmed and row.touched and row.at_elevate != AtElevate.ABSENT
-    in_flight = not row.wanted and not row.confirmed and row.claim_token is not None
-    return gone or open_cancel or in_flight
-
-
-def _read_wish(row: Registration, reading: Reading, now: datetime) -> State:
-    """Turn what the order says into a wish. Only a change of the order changes it: staff decisions outlive syncs."""
-    state = row.state
-    grace_over = row.unwanted_at is not None and now >= row.unwanted_at + timedelta(
-        seconds=conf().cancel_grace
-    )
-    if reading.missing and not row.missing:
-        row.missing = True
-        row.unwanted_at = row.unwanted_at or now
-        return state
-    if reading.missing and row.seat_active and not grace_over:
-        return state
-    twice_missing = reading.missing and row.seat_active
-    if not reading.missing and row.missing:
-        row.missing = False
-        if row.wanted:
-            row.unwanted_at = None
-    already_unwanted = not row.wanted
-    if reading.active != row.seat_active:
-        row.seat_active = reading.active
-        if reading.active:
-            row.staff_cancelled, row.cancel_details, row.brake_released = False, None, False
-        state = wish(state, wanted=reading.active)
-        if not already_unwanted or reading.active:
-            row.unwanted_at = None if reading.active else now
-    if not state.wanted and grace_over and (already_unwanted or twice_missing) and row.touched:
-        state = replace(state, confirmed=True)
-    return state
 
 
 def _may_be_held(row: Registration) -> bool:
@@ -392,7 +315,7 @@ def _hold_same_email(rows: Iterable[Registration], using: str, work: _Work) -> N
         row.obstacle = Obstacle.IDENTITY if held else Obstacle.NONE
         row.problems = SAME_EMAIL if held else ""
         row.due_at = None
-        _put(row, row.state, row.updated_at)
+        put(row, row.state, row.updated_at)
         if row.pk is not None:
             work.changed += [] if row in work.changed else [row]
             work.fields |= {"obstacle", "problems", "due_at", "status"}
@@ -408,48 +331,6 @@ def _write(work: _Work, using: str, now: datetime) -> None:
     if work.recheck:
         marks.insert(work.order_ref, using=using, seconds=conf().cancel_grace)
     cover(work.pairs, now)
-
-
-def cover(pairs: Iterable[tuple[str, str]], now: datetime) -> None:
-    """Decide which unwanted registrations another wanted one covers. Runs inside the caller's transaction.
-
-    pairs: learner key and Remote Product ID. All rows of a pair are locked, so that two orders of one learner
-    cannot each take the other for the one that stays.
-    """
-    using = database()
-    wanted_pairs = {pair for pair in pairs if pair[0]}
-    if not wanted_pairs:
-        return
-    rows = Registration.objects.using(using).filter(
-        learner_key__in={learner for learner, _ in wanted_pairs},
-        remote_product_id__in={product for _, product in wanted_pairs},
-    )
-    groups: dict[tuple[str, str], list[Registration]] = defaultdict(list)
-    for row in rows.order_by("pk").select_for_update():
-        groups[row.learner_key, row.remote_product_id].append(row)
-    for pair in wanted_pairs & groups.keys():
-        _cover_group(groups[pair], using, now)
-
-
-def _cover_group(rows: list[Registration], using: str, now: datetime) -> None:
-    covered = any(row.wanted for row in rows)
-    for row in rows:
-        if row.wanted or row.at_elevate not in LIVE:
-            continue
-        if covered and row.obstacle in (Obstacle.NONE, Obstacle.PARKED):
-            row.obstacle = Obstacle.COVERED
-        elif not covered and row.obstacle == Obstacle.COVERED:
-            # The one that covered it has just gone: read again before the last access is taken away.
-            row.obstacle, row.confirmed, row.unwanted_at = Obstacle.NONE, False, now
-            marks.insert(row.order_ref, using=using, seconds=conf().cancel_grace)
-        else:
-            continue
-        _put(row, row.state, now)
-        row.updated_at = now
-        row.save(
-            using=using,
-            update_fields=["obstacle", "confirmed", "unwanted_at", "status", "due_at", "updated_at"],
-        )
 
 
 def _record_failure(ref: str, error: Exception) -> SyncResult:

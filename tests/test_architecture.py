@@ -41,6 +41,8 @@ FLOORS: dict[str, int] = {
     "migrations": 2,
     # 3, services: mark, write the wish, claim and settle, perform one call.
     "marks": 3,
+    "reading": 3,
+    "cover": 3,
     "sync": 3,
     "identity": 3,
     "delivery.queue": 3,

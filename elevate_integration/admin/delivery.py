@@ -14,8 +14,7 @@ from elevate_integration.admin import show
 from elevate_integration.admin.base import StaffPage, address, may, must, must_post, record, render, who
 from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
-from elevate_integration.models import DeliveryState, Registration
-from elevate_integration.sync import database
+from elevate_integration.models import DeliveryState, Registration, database
 from elevate_integration.words import GATES, STATUSES
 
 _SILENT_AFTER = 120.0

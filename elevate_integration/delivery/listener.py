@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from elevate_integration.sync import database
+from elevate_integration.models import database
 
 logger = logging.getLogger(__name__)
 

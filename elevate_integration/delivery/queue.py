@@ -20,11 +20,11 @@ from elevate_integration import signals
 from elevate_integration.bulk import Changes
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
+from elevate_integration.cover import cover
 from elevate_integration.delivery import gate
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
-from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
-from elevate_integration.sync import cover, database
+from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, database
 
 logger = logging.getLogger(__name__)
 

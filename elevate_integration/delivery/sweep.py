@@ -18,8 +18,8 @@ from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.delivery import gate
 from elevate_integration.lifecycle import Status
-from elevate_integration.models import DeliveryState, Registration
-from elevate_integration.sync import SyncResult, database, preview, sync_order
+from elevate_integration.models import DeliveryState, Registration, database
+from elevate_integration.sync import SyncResult, preview, sync_order
 
 logger = logging.getLogger(__name__)
 

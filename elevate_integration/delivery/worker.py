@@ -21,8 +21,8 @@ from elevate_integration.delivery.queue import Claimed, Result
 from elevate_integration.delivery.sender import Request, make_client, prepare, send
 from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient
-from elevate_integration.models import DeliveryState
-from elevate_integration.sync import database, sync_order
+from elevate_integration.models import DeliveryState, database
+from elevate_integration.sync import sync_order
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from elevate_integration import lifecycle, signals
 from elevate_integration.lifecycle import AtElevate, Obstacle, State, Status
-from elevate_integration.models import Registration
+from elevate_integration.models import Registration, database
 from elevate_integration.staff.registering import want_again
 from elevate_integration.staff.rows import CALL_OPEN, Acted, LeftAlone, act
-from elevate_integration.sync import database
 
 _IN_DOUBT = _(
     "Elevate may have it, and no ID is known to cancel; look there, then use “Mark as registered” or "

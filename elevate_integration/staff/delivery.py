@@ -7,9 +7,8 @@ import logging
 from django.db import transaction
 
 from elevate_integration.clock import database_now
-from elevate_integration.models import DeliveryState
+from elevate_integration.models import DeliveryState, database
 from elevate_integration.staff.rows import write_first
-from elevate_integration.sync import database
 from elevate_integration.wake import wake
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.lifecycle import AtElevate, Status
 from elevate_integration.marks import order_changed
-from elevate_integration.models import ProductMapping, Registration, UnmappedSale
+from elevate_integration.models import ProductMapping, Registration, UnmappedSale, database
 from elevate_integration.staff.registering import retry
 from elevate_integration.staff.rows import Acted, write_first
-from elevate_integration.sync import database
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text

@@ -15,9 +15,9 @@ from elevate_integration import lifecycle, signals
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, State, Status
 from elevate_integration.marks import order_changed
-from elevate_integration.models import Registration
+from elevate_integration.models import Registration, database
 from elevate_integration.staff.rows import CALL_OPEN, Acted, LeftAlone, act
-from elevate_integration.sync import SyncResult, database, sync_order
+from elevate_integration.sync import SyncResult, sync_order
 from elevate_integration.wake import wake
 
 if TYPE_CHECKING:

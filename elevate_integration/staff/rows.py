@@ -12,9 +12,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.clock import database_now
+from elevate_integration.cover import cover
 from elevate_integration.lifecycle import Obstacle, State
-from elevate_integration.models import Registration
-from elevate_integration.sync import cover, database
+from elevate_integration.models import Registration, database
 from elevate_integration.wake import wake
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ def start_elevate(latency: float) -> tuple[subprocess.Popen[str], str, str]:
 
 def seed(rows: int) -> None:
     from elevate_integration.clock import database_now
-    from elevate_integration.models import DeliveryState, ProductMapping, Registration
-    from elevate_integration.sync import database
+    from elevate_integration.models import DeliveryState, ProductMapping, Registration, database
 
     Registration.objects.all().delete()
     DeliveryState.objects.all().delete()

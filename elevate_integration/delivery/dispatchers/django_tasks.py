@@ -19,7 +19,7 @@ from django.utils import timezone
 from elevate_integration.delivery.dispatchers.base import Dispatcher
 from elevate_integration.delivery.dispatchers.batch import run_batch
 from elevate_integration.delivery.dispatchers.plan import Plan
-from elevate_integration.sync import database
+from elevate_integration.models import database
 
 logger = logging.getLogger(__name__)
 
