@@ -27,6 +27,10 @@ class Gate:
         self.port = 0
         self.open()
 
+    @property
+    def is_shut(self) -> bool:
+        return self._listener is None
+
     def open(self) -> None:
         self.shut()
         self._silent = False

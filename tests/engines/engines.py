@@ -51,6 +51,10 @@ inline.Worker = Broken
 """
         self.shop.do(code)
 
+    def notices(self) -> bool:
+        """Whether the web process knows by now that it is away, where that takes a while."""
+        return True
+
     def back(self) -> None:
         """Bring it back."""
         code = """
@@ -194,6 +198,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
     def ways_away(self) -> list[Callable[[], None]]:
         return [self.broker.gate.shut, self.broker.gate.silence]
+
+    def notices(self) -> bool:
+        return not self.broker.gate.is_shut or "The broker cannot be told" in self.shop.log()
 
     def back(self) -> None:
         self.broker.gate.open()

@@ -67,6 +67,7 @@ def test_an_engine_that_is_away_neither_raises_nor_makes_a_checkout_wait(engine,
             started = time.monotonic()
             sold.append(shop.sell(person))
             assert time.monotonic() - started < AT_ONCE
+        shop.wait(engine.notices)
         assert shop.status(sold[-1]) != "registered"
         engine.back()
         engine.start()
