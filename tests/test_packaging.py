@@ -125,6 +125,7 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
         "django",
         "djangorestframework",
         "requests",
+        "urllib3",
     ]
     assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
 
