@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -44,20 +45,23 @@ from tests.plainshop.source import PlainSource
 
 PRODUCTS = {"ETHICS": "ABCD1234", "LAW": "LAW5678"}
 PEOPLE = ("M-1", "M-2", "M-3")
-FAULTS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "reset_before_reading": {},
-    "reset_after_storing": {},
-    "store_then_status": {},
-    "status": {"status": 500},
-    "garbage": {},
-    "no_id": {},
-    "wrong_type": {},
-    "close_half": {},
-    "refuse": {},
-    "nul": {},
-}
-TURNED_AWAY = {"status": 429, "headers": {"Retry-After": "0"}}
+# Faults and their options; the good answer stands there more than once, or little would ever be registered.
+FAULTS: list[tuple[str, dict[str, Any]]] = [
+    *[("", {})] * 5,
+    ("reset_before_reading", {}),
+    ("reset_after_storing", {}),
+    ("store_then_status", {}),
+    ("status", {"status": 500}),
+    ("status", {"status": 429, "headers": {"Retry-After": "0"}}),
+    ("garbage", {}),
+    ("no_id", {}),
+    ("close_half", {}),
+    ("refuse", {}),
+    ("nul", {}),
+]
+STEPS = ("claim", "send", "settle", "settle together", "die", "be taken over")
+CHANGES = ("order", "seat", "learner", "line written anew", "nothing")
+READINGS = ("marks", "resync", "sweep", "the shop is broken")
 # What a wanted, and an unwanted registration may be once everything has settled down.
 AT_REST_WANTED = {Status.REGISTERED, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED}
 AT_REST_UNWANTED = {
@@ -90,12 +94,16 @@ class Interleavings(RuleBasedStateMachine):
         self.elevate.clear()
         PlainSource.broken = None
         self.calls: list[Call] = []
+        # Rows with a call that outlived its lease, and rows that a person had tried again.
+        self.outlived: set[int] = set()
+        self.retried: set[int] = set()
         self.client = make_client()
         for courses in (("ETHICS", "LAW"), ("ETHICS",)):
             invoice = Invoice.objects.create(state="paid", issued=timezone.now())
             for course in courses:
                 item = Item(invoice=invoice, course=course, price="120.00")
                 self._seat(item, people[Item.objects.count()])
+        self._read_the_marks()
 
     def _seat(self, item: Item, person: str) -> None:
         item.person_id, item.first_name, item.email = person, f"Name {person}", f"{person}@example.org"
@@ -105,70 +113,85 @@ class Interleavings(RuleBasedStateMachine):
         rows = list(model.objects.order_by("pk"))
         return rows[number % len(rows)] if rows else None
 
-    # The shop.
+    # The shop, and our reading of it.
 
-    @rule(number=st.integers(0, 2), state=st.sampled_from(["paid", "refunded", "paid", "cancelled"]))
-    def change_an_order(self, number, state):
-        invoice = self._pick(Invoice, number)
-        invoice.state = state
-        invoice.save()
-
-    @rule(number=st.integers(0, 2), refunded=st.booleans())
-    def refund_or_restore_a_seat(self, number, refunded):
+    @rule(number=st.integers(0, 2), change=st.sampled_from(CHANGES), at_once=st.booleans(), more=st.data())
+    def change_the_shop(self, number, change, at_once, more):
         item = self._pick(Item, number)
-        item.refunded = refunded
-        item.save()
+        if change == "order":
+            item.invoice.state = more.draw(st.sampled_from(["paid", "refunded", "cancelled"]))
+            item.invoice.save()
+        elif change == "seat":
+            item.refunded = not item.refunded
+            item.save()
+        elif change == "learner":
+            self._seat(item, more.draw(st.sampled_from(PEOPLE)))
+        elif change == "line written anew":
+            Item.objects.filter(pk=item.pk).delete()
+            item.pk = None
+            item.save(force_insert=True)
+        else:
+            item.invoice.save()
+        if at_once:
+            self._read_the_marks()
 
-    @rule(number=st.integers(0, 2), person=st.sampled_from(PEOPLE))
-    def change_a_learner(self, number, person):
-        self._seat(self._pick(Item, number), person)
-
-    @rule(number=st.integers(0, 2))
-    def write_a_line_anew(self, number):
-        item = self._pick(Item, number)
-        Item.objects.filter(pk=item.pk).delete()
-        item.pk = None
-        item.save(force_insert=True)
-
-    @rule()
-    def save_everything(self):
-        for invoice in Invoice.objects.all():
-            invoice.save()
-
-    # Our reading of it.
-
-    @rule()
-    def read_the_marks(self):
+    def _read_the_marks(self) -> None:
         for ref in queue.due_orders(20):
             sync_order(ref)
 
-    @rule(number=st.integers(0, 1))
-    def resync(self, number):
-        staff.resync([self._pick(Invoice, number).pk], actor="eve")
-
-    @rule(number=st.integers(0, 1))
-    def read_an_order_that_cannot_be_read(self, number):
-        PlainSource.broken = RuntimeError("the shop is being mended")
-        try:
-            assert sync_order(self._pick(Invoice, number).pk, trigger="staff").error
-        finally:
-            PlainSource.broken = None
-
-    @rule()
-    def sweep(self):
-        sweep()
+    @rule(number=st.integers(0, 2), how=st.sampled_from(READINGS))
+    def read(self, number, how):
+        ref = self._pick(Item, number).invoice_id
+        if how == "marks":
+            self._read_the_marks()
+        elif how == "resync":
+            staff.resync([ref], actor="eve")
+        elif how == "sweep":
+            sweep()
+        else:
+            PlainSource.broken = RuntimeError("the shop is being mended")
+            try:
+                assert sync_order(ref, trigger="staff").error
+            finally:
+                PlainSource.broken = None
 
     # The office.
 
     @precondition(lambda self: Registration.objects.exists())
     @rule(number=st.integers(0, 5), act=st.sampled_from([staff.cancel, staff.register_again, staff.retry]))
     def act_as_staff(self, number, act):
-        act([self._pick(Registration, number).pk], actor="eve")
+        row = self._pick(Registration, number)
+        act([row.pk], actor="eve")
+        if act is staff.retry:
+            self.retried.add(row.pk)
 
     # Delivery.
 
-    @rule(limit=st.integers(1, 3))
-    def claim(self, limit):
+    @rule(
+        steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), min_size=1, max_size=4),
+        more=st.data(),
+    )
+    def deliver(self, steps, more):
+        for step, number in steps:
+            unsent = [call for call in self.calls if call.result is None]
+            answered = [call for call in self.calls if call.result]
+            if step == "claim" or not self.calls:
+                self._claim(1 + number % 3)
+            elif step == "send" and unsent:
+                fault = more.draw(st.sampled_from(FAULTS))
+                self._send(unsent[number % len(unsent)], *fault)
+            elif step == "settle" and answered:
+                self._settle(answered[number % len(answered)])
+            elif step == "settle together":
+                self.calls = unsent
+                queue.settle_all([call.result for call in answered])
+            elif step == "die":
+                self._expire(self.calls.pop(number % len(self.calls)))
+            elif step == "be taken over":
+                self._expire(self.calls[number % len(self.calls)])
+                self._claim(3)
+
+    def _claim(self, limit):
         for claimed in queue.claim(limit):
             open_calls = [c for c in self.calls if c.claimed.row.pk == claimed.row.pk and not c.expired]
             assert not open_calls, "two calls for one registration at the same time"
@@ -181,46 +204,32 @@ class Interleavings(RuleBasedStateMachine):
                 assert row.confirmed, "nothing is cancelled that was read only once"
             self.calls.append(Call(claimed))
 
-    @precondition(lambda self: any(call.result is None for call in self.calls))
-    @rule(number=st.integers(0, 5), fault=st.sampled_from(sorted(FAULTS)), turned_away=st.booleans())
-    def send(self, number, fault, turned_away):
-        unsent = [call for call in self.calls if call.result is None]
-        call = unsent[number % len(unsent)]
-        if fault != "none":
-            options = TURNED_AWAY if fault == "status" and turned_away else FAULTS[fault]
+    def _send(self, call, fault, options):
+        if fault:
             self.elevate.fail(fault, **options)
         call.result = send(self.client, call.claimed, prepare(call.claimed))
         self.elevate.clear_faults()
 
-    @precondition(lambda self: any(call.result for call in self.calls))
-    @rule(number=st.integers(0, 5))
-    def settle(self, number):
-        answered = [call for call in self.calls if call.result]
-        call = answered[number % len(answered)]
+    def _settle(self, call):
         self.calls.remove(call)
+        before = Registration.objects.get(pk=call.claimed.row.pk)
         queue.settle_all([call.result])
+        self._late_answers_know_their_place(call, before, Registration.objects.get(pk=before.pk))
 
-    @precondition(lambda self: any(call.result for call in self.calls))
-    @rule()
-    def settle_everything_at_once(self):
-        answered = [call for call in self.calls if call.result]
-        self.calls = [call for call in self.calls if not call.result]
-        queue.settle_all([call.result for call in answered])
-
-    @precondition(lambda self: bool(self.calls))
-    @rule(number=st.integers(0, 5))
-    def die_with_a_call(self, number):
-        call = self.calls.pop(number % len(self.calls))
-        self._expire(call)
-
-    @precondition(lambda self: any(not call.expired for call in self.calls))
-    @rule(number=st.integers(0, 5))
-    def outlive_a_lease(self, number):
-        fresh = [call for call in self.calls if not call.expired]
-        self._expire(fresh[number % len(fresh)])
+    def _late_answers_know_their_place(self, call, before, after):
+        if before.claim_token == call.claimed.token:
+            return
+        found = call.result
+        registered = found.outcome is Outcome.DONE and call.claimed.operation is Operation.REGISTER
+        if registered and before.claim_token is None and before.at_elevate == AtElevate.MAYBE:
+            assert (after.at_elevate, after.registration_id) == (AtElevate.PRESENT, found.registration_id)
+        elif before.at_elevate in (AtElevate.ABSENT, AtElevate.PRESENT) or before.claim_token:
+            same = ("at_elevate", "registration_id", "claim_token", "due_at", "obstacle", "status", "doubts")
+            assert [getattr(before, name) for name in same] == [getattr(after, name) for name in same]
 
     def _expire(self, call: Call) -> None:
         call.expired = True
+        self.outlived.add(call.claimed.row.pk)
         ours = Registration.objects.filter(pk=call.claimed.row.pk, claim_token=call.claimed.token)
         ours.update(due_at=timezone.now() - timedelta(seconds=1))
 
@@ -234,6 +243,16 @@ class Interleavings(RuleBasedStateMachine):
                 assert (row.due_at is None) == (row.state.next_operation is None), row.__dict__
             else:
                 assert row.due_at is not None
+
+    @invariant()
+    def a_lost_answer_leaves_a_doubt_and_doubts_are_bounded(self):
+        for row in Registration.objects.exclude(pk__in=self.outlived):
+            registers = [a.outcome for a in row.attempts.order_by("-pk") if a.operation == Operation.REGISTER]
+            lost = list(takewhile(lambda outcome: outcome == Outcome.UNKNOWN, registers))
+            last = row.attempts.first()
+            if lost and last is not None and last.operation == Operation.REGISTER:
+                assert row.at_elevate == AtElevate.MAYBE, row.__dict__
+            assert len(lost) <= 2 or row.pk in self.retried, row.__dict__
 
     @invariant()
     def whatever_lives_at_elevate_is_known_or_in_doubt(self):
