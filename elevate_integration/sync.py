@@ -218,7 +218,9 @@ def _within_go_live(
     go_live = conf().go_live
     placed = order_source().placed_at(ref)
     if go_live is None or placed is None or placed < go_live:
-        return replace(plan, new=(), unmapped=())
+        # A seat that is registered already is no history: its new learner follows the one before.
+        seated = {row.seat_key for row in held}
+        return replace(plan, new=tuple(one for one in plan.new if one.seat_key in seated), unmapped=())
     sales = UnmappedSale.objects.using(using).filter(order_ref=ref).values_list("seat_key", "decision")
     known = dict(sales)
     if known and plan.new:

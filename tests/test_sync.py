@@ -592,3 +592,20 @@ def test_every_attempt_knows_who_asked(sell, deliver, elevate):
     deliver()
     attempt = Attempt.objects.get()
     assert (attempt.trigger, attempt.actor) == ("staff", "eve")
+
+
+def test_another_learner_on_an_imported_seat_is_registered_although_the_order_is_older_than_go_live(
+    sell, deliver, elevate
+):
+    invoice = sell()
+    deliver()
+    Invoice.objects.filter(pk=invoice.pk).update(issued="2020-01-01T00:00:00Z")
+    item = invoice.items.get()
+    item.person_id, item.email = "M-2", "ben@example.org"
+    item.save()
+    deliver()
+    deliver()
+    assert [(held.remote_user_id, held.cancelled) for held in elevate.registrations] == [
+        ("M-1", True),
+        ("M-2", False),
+    ]
