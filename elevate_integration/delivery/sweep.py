@@ -73,13 +73,9 @@ def sweep_if_due() -> Swept | None:
     """Sweep when its time has come and no other worker is at it; None otherwise."""
     using = database()
     rows = DeliveryState.objects.using(using)
-    interval = DatabaseNow(conf().sweep_interval)
+    rows.get_or_create(pk=1)
     due = Q(sweep_due_at=None) | Q(sweep_due_at__lte=DatabaseNow())
-    if not rows.filter(Q(pk=1) & due).exists() and rows.filter(pk=1).exists():
-        return None
-    with transaction.atomic(using=using):
-        gate.locked(using)
-    if not rows.filter(Q(pk=1) & due).update(sweep_due_at=interval):
+    if not rows.filter(due, pk=1).update(sweep_due_at=DatabaseNow(conf().sweep_interval)):
         return None
     return sweep()
 
@@ -119,7 +115,8 @@ def _sweep_recent(since: datetime, done: Swept) -> bool:
 def _sweep(refs: Iterable[str], done: Swept) -> None:
     for batch in batches(refs):
         for seen in previewed(batch):
-            if not seen.writes:
+            # An order that could not be read is asked again by itself: sync records why, or waits out the database.
+            if not seen.writes and not seen.error:
                 done.add(seen)
                 continue
             room = max(conf().new_per_sweep - done.created, 0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from elevate_integration.delivery.sweep import batches, sweep, sweep_if_due
-from elevate_integration.models import DeliveryState, OrderMark, Registration
+from elevate_integration.models import DeliveryState, OrderMark, Registration, TrackedOrder
 from tests.plainshop.models import Invoice, Item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,3 +128,26 @@ def test_a_sweep_of_orders_that_are_in_step_writes_nothing(sell, deliver, plains
 
 def test_a_stream_is_cut_into_batches():
     assert list(batches(iter("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]
+
+
+def test_an_order_that_a_sweep_cannot_read_tells_staff_so_on_its_own_row(sell, plainshop):
+    invoice = sell()
+    forget_marks()
+    plainshop.broken = RuntimeError("shop is closed")
+    assert sweep().errors == 1
+    assert TrackedOrder.objects.get(order_ref=str(invoice.pk)).last_error == "RuntimeError: shop is closed"
+
+
+def test_a_database_that_is_away_for_a_moment_costs_a_sweep_no_order(sell, plainshop, monkeypatch):
+    sell()
+    forget_marks()
+    read = plainshop.snapshot
+    failures = iter([OperationalError("gone"), OperationalError("gone")])
+
+    def snapshot(self, ref):
+        for failure in failures:
+            raise failure
+        return read(self, ref)
+
+    monkeypatch.setattr(plainshop, "snapshot", snapshot)
+    assert sweep().created == 1
