@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
-from django.db.models import F, Min, Q, Subquery, prefetch_related_objects
+from django.db.models import Min, Subquery, prefetch_related_objects
 
 from elevate_integration import signals
 from elevate_integration.bulk import Changes
@@ -112,11 +112,6 @@ def ahead() -> Ahead:
         return None if moment is None else (moment - now).total_seconds()
 
     return Ahead(seconds(mark), seconds(call), seconds(sweep) or 0.0)
-
-
-def next_due() -> float | None:
-    """Give the seconds until a mark or a registration falls due (negative when one is overdue); None for never."""
-    return ahead().next
 
 
 def claim(limit: int) -> list[Claimed]:
@@ -391,11 +386,3 @@ def _attempt(row: Registration, result: Result) -> Attempt:
         body=result.body,
         note=result.note,
     )
-
-
-def release(claimed: Sequence[Claimed]) -> None:
-    """Give back rows that were claimed but not sent, at shutdown. Their tokens must still hold."""
-    tokens = {one.token for one in claimed}
-    Registration.objects.using(database()).filter(
-        Q(pk__in=[one.row.pk for one in claimed]) & Q(claim_token__in=tokens)
-    ).update(claim_token=None, claimed_for="", due_at=DatabaseNow(), failures=F("failures"))

@@ -34,7 +34,7 @@ def deliver() -> None:
     """Deliver what is due, and what falls due within seconds (a cancel waits for its second read)."""
     while True:
         made = Worker().run_once(sweeping=False)
-        seconds = queue.next_due()
+        seconds = queue.ahead().next
         stuck = seconds is not None and seconds <= 0 and not made
         if seconds is None or seconds > _LONGEST_WAIT or stuck:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from uuid import uuid4
 
 import pytest
 from django.db import DataError, OperationalError, connection, connections, transaction
@@ -321,24 +320,3 @@ def test_while_the_database_is_away_no_answer_is_dropped(make_due, monkeypatch):
     queue.settle_all(results)
     row.refresh_from_db()
     assert row.status == "registered"
-
-
-# Release.
-
-
-def test_what_was_claimed_and_not_sent_is_given_back(make_due):
-    row = make_due()
-    queue.release(queue.claim(1))
-    row.refresh_from_db()
-    assert (row.claim_token, row.at_elevate, row.failures) == (None, "absent", 0)
-    assert len(queue.claim(1)) == 1
-
-
-def test_a_claim_that_another_worker_took_over_is_not_given_back(make_due):
-    row = make_due()
-    (old,) = queue.claim(1)
-    token = uuid4()
-    Registration.objects.update(claim_token=token)
-    queue.release([old])
-    row.refresh_from_db()
-    assert row.claim_token == token
