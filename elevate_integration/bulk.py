@@ -23,19 +23,26 @@ class Changes:
     def _values(self, row: models.Model) -> list[Any]:
         return [getattr(row, name) for name in self.names]
 
+    def _changed(self) -> dict[int, set[str]]:
+        """Give the positions of the rows that differ from before, each with the fields in which it does."""
+        found = {}
+        for position, (row, before) in enumerate(zip(self.rows, self._before, strict=True)):
+            pairs = zip(self.names, before, self._values(row), strict=True)
+            if different := {name for name, old, new in pairs if old != new}:
+                found[position] = different
+        return found
+
+    def changed_rows(self) -> list[Any]:
+        """Give the rows that differ from before."""
+        return [self.rows[position] for position in self._changed()]
+
     def write(self, using: str) -> None:
         """Write what changed: one UPDATE for the group, none when nothing did."""
-        changed: set[str] = set()
-        touched: list[models.Model] = []
-        for row, before in zip(self.rows, self._before, strict=True):
-            different = {
-                n for n, old, new in zip(self.names, before, self._values(row), strict=True) if old != new
-            }
-            if different:
-                changed |= different
-                touched.append(row)
-        if touched:
-            update(touched, sorted(changed), using)
+        changed = self._changed()
+        if changed:
+            update(
+                [self.rows[position] for position in changed], sorted(set().union(*changed.values())), using
+            )
 
 
 def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> None:

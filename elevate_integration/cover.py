@@ -29,7 +29,7 @@ def cover(pairs: Iterable[tuple[str, str]], now: datetime) -> None:
     )
     groups: dict[tuple[str, str], list[Registration]] = defaultdict(list)
     for row in rows.order_by("pk").select_for_update():
-        groups[row.learner_key, row.remote_product_id].append(row)
+        groups[row.pair].append(row)
     for pair in wanted_pairs & groups.keys():
         _cover_group(groups[pair], using, now)
 

@@ -283,6 +283,11 @@ class Registration(models.Model):
             in_flight=self.claim_token is not None,
         )
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Who has which product: registrations of one pair cover each other."""
+        return self.learner_key, self.remote_product_id
+
     def put(self, state: State) -> None:
         """Take over a state. Saves nothing and leaves `due_at` to the caller."""
         self.wanted = state.wanted

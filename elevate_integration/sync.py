@@ -18,6 +18,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.models import F
 
 from elevate_integration import marks
+from elevate_integration.bulk import Changes
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.cover import cover
@@ -42,7 +43,7 @@ _READ_BY_SYNC = (
     "seat_key", "seat_active", "missing", "unwanted_at", "remote_product_id", "learner_key", "remote_user_id",
     "firstname", "lastname", "email", "email_key", "amount_paid", "product_title", "problems", "other_user_id",
     "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages", "due_at", "trigger",
-    "actor", "cancel_details", "brake_released",
+    "actor", "cancel_details", "brake_released", "failures", "updated_at",
 )  # fmt: skip
 
 
@@ -75,9 +76,9 @@ class _Work:
     """One order's changes, worked out in memory."""
 
     order_ref: str
+    changes: Changes
     new: list[Registration] = field(default_factory=list)
     changed: list[Registration] = field(default_factory=list)
-    fields: set[str] = field(default_factory=set)
     sales: list[UnmappedSale] = field(default_factory=list)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     cancelled: int = 0
@@ -183,13 +184,15 @@ def _work_out(
     room: int | None = None,
 ) -> _Work:
     using = database()
-    work = _Work(ref)
+    work = _Work(ref, Changes(held, _READ_BY_SYNC))
     plan = derive(snapshot, mappings, held)
     if plan.new or plan.unmapped:
         plan = _within_go_live(ref, snapshot, mappings, held, plan, using)
     by_id = {mapping.pk: mapping for mapping in mappings}
+    rows = {row.pk: row for row in held}
+    pairs_before = {row.pk: row.pair for row in held}
     for reading in plan.readings:
-        row = next(row for row in held if row.pk == reading.pk)
+        row = rows[reading.pk]
         mapping = by_id.get(row.mapping_id)
         if mapping is not None and any(_would_double(row, other, mapping) for other in held):
             mapping = None
@@ -200,8 +203,12 @@ def _work_out(
         work.withheld += len(new) - len(kept)
         new = kept
     work.new = new
-    _hold_same_email([*new, *(row for row in held if _may_be_held(row))], using, work)
-    work.pairs |= {(row.learner_key, row.remote_product_id) for row in new}
+    _hold_same_email([*new, *(row for row in held if _may_be_held(row))], now, using)
+    work.changed = work.changes.changed_rows()
+    for row in work.changed:
+        row.updated_at = now
+    # A row that went to another learner or product may have covered somebody: both pairs are looked at.
+    work.pairs = {row.pair for row in (*new, *work.changed)} | {pairs_before[row.pk] for row in work.changed}
     work.sales = [_unmapped_sale(ref, seat) for seat in plan.unmapped]
     return work
 
@@ -268,8 +275,7 @@ def _follow(
     trigger: str,
     actor: str,
 ) -> None:
-    before = {name: getattr(row, name) for name in _READ_BY_SYNC}
-    was_wanted = row.wanted
+    was_wanted, was_read = row.wanted, (row.unwanted_at, row.missing)
     row.seat_key = reading.seat_key
     row.other_user_id = reading.other_user_id
     if reading.details is not None and row.at_elevate == AtElevate.ABSENT and row.claim_token is None:
@@ -281,16 +287,10 @@ def _follow(
     if row.wanted != was_wanted:
         row.trigger, row.actor = trigger, actor
         row.failures = 0
-    changed = {name for name, value in before.items() if getattr(row, name) != value}
     if was_wanted and not row.wanted and (row.at_elevate in LIVE or row.at_elevate == AtElevate.MAYBE):
         work.cancelled += 1
-    if needs_second_read(row) and changed & {"unwanted_at", "missing"}:
+    if needs_second_read(row) and (row.unwanted_at, row.missing) != was_read:
         work.recheck = True
-    if changed:
-        row.updated_at = now
-        work.changed.append(row)
-        work.fields |= changed | {"updated_at", "failures"}
-        work.pairs.add((row.learner_key, row.remote_product_id))
 
 
 def _may_be_held(row: Registration) -> bool:
@@ -298,7 +298,7 @@ def _may_be_held(row: Registration) -> bool:
     return row.wanted and not row.touched and row.obstacle in (Obstacle.NONE, Obstacle.IDENTITY)
 
 
-def _hold_same_email(rows: Iterable[Registration], using: str, work: _Work) -> None:
+def _hold_same_email(rows: Iterable[Registration], now: datetime, using: str) -> None:
     """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
     asking = [row for row in rows if row.email_key and row.remote_user_id and not row.identity_checked]
     if not asking:
@@ -317,17 +317,13 @@ def _hold_same_email(rows: Iterable[Registration], using: str, work: _Work) -> N
         row.obstacle = Obstacle.IDENTITY if held else Obstacle.NONE
         row.problems = SAME_EMAIL if held else ""
         row.due_at = None
-        put(row, row.state, row.updated_at)
-        if row.pk is not None:
-            work.changed += [] if row in work.changed else [row]
-            work.fields |= {"obstacle", "problems", "due_at", "status"}
+        put(row, row.state, now)
 
 
 def _write(work: _Work, using: str, now: datetime) -> None:
     if work.new:
         Registration.objects.using(using).bulk_create(work.new)
-    if work.changed:
-        Registration.objects.using(using).bulk_update(work.changed, sorted(work.fields))
+    work.changes.write(using)
     if work.sales:
         UnmappedSale.objects.using(using).bulk_create(work.sales, ignore_conflicts=True)
     if work.recheck:

@@ -609,3 +609,24 @@ def test_another_learner_on_an_imported_seat_is_registered_although_the_order_is
         ("M-1", True),
         ("M-2", False),
     ]
+
+
+def test_access_ends_when_the_order_that_covered_it_goes_to_another_learner_before_it_was_sent(
+    sell, deliver, elevate
+):
+    refunded = sell()
+    deliver()
+    covering = sell()
+    sync_order(covering.pk)
+    refunded.state = "refunded"
+    refunded.save()
+    sync_order(refunded.pk)
+    assert Registration.objects.get(order_ref=str(refunded.pk)).status == "covered"
+    item = covering.items.get()
+    item.person_id, item.email = "M-2", "ben@example.org"
+    item.save()
+    deliver()
+    assert [(held.remote_user_id, held.cancelled) for held in elevate.registrations] == [
+        ("M-1", True),
+        ("M-2", False),
+    ]

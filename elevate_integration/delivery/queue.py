@@ -295,7 +295,7 @@ def _cover(rows: Iterable[Registration], using: str) -> None:
     found = [row for row in rows if not row.wanted and row.at_elevate in LIVE]
     if found:
         now = found[0].db_now  # type: ignore[attr-defined]
-        cover({(row.learner_key, row.remote_product_id) for row in found}, now)
+        cover({row.pair for row in found}, now)
 
 
 def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration] | None:

@@ -83,7 +83,7 @@ def act(pks: Iterable[Any], change: Change, *, actor: str, changes_wish: bool = 
         found = {row.pk for row in rows}
         acted.left += [(pk, NO_SUCH_ROW) for pk in wanted if pk not in found]
         if changes_wish and changed:
-            cover({(row.learner_key, row.remote_product_id) for row in changed}, now)
+            cover({row.pair for row in changed}, now)
             acted.notes += [(pk, COVERED) for pk in _covered(changed, using)]
         if changed:
             transaction.on_commit(wake, using=using, robust=True)
