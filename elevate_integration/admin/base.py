@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -42,6 +42,20 @@ class StaffPage(admin.ModelAdmin):
 
     class Media:
         css = {"all": ["elevate_integration/admin.css"]}
+
+
+class ListOnlyPage(StaffPage):
+    """A model whose rows have no page of their own: every address of one leads to the list."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead to the list."""
+        return HttpResponseRedirect(address(self, "changelist"))
 
 
 def address(page: admin.ModelAdmin, name: str, *args: Any, model: str = "") -> str:

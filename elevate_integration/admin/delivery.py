@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from elevate_integration import staff
 from elevate_integration.admin import show
-from elevate_integration.admin.base import StaffPage, address, may, must, must_post, record, render, who
+from elevate_integration.admin.base import ListOnlyPage, address, may, must, must_post, record, render, who
 from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
 from elevate_integration.models import DeliveryState, Registration, database
@@ -25,7 +25,7 @@ _SAID = {
 }
 
 
-class DeliveryStateAdmin(StaffPage):
+class DeliveryStateAdmin(ListOnlyPage):
     """One page, as there is one delivery."""
 
     def get_urls(self) -> list[Any]:
@@ -67,16 +67,6 @@ class DeliveryStateAdmin(StaffPage):
         return [
             (word, str(status), counted[status]) for status, word in STATUSES.items() if counted.get(status)
         ]
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Lead to the page."""
-        return HttpResponseRedirect(address(self, "changelist"))
 
     def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
         """Pause, resume or clear the alarm."""

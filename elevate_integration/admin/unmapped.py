@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from elevate_integration import staff
-from elevate_integration.admin.base import StaffPage, address, may, must, must_post, record, render, who
+from elevate_integration.admin.base import ListOnlyPage, address, may, must, must_post, record, render, who
 from elevate_integration.admin.show import moment
 from elevate_integration.models import ProductMapping, UnmappedSale
 from elevate_integration.staff import Decided
@@ -77,7 +77,7 @@ class Sold:
     map_url: str
 
 
-class UnmappedSaleAdmin(StaffPage):
+class UnmappedSaleAdmin(ListOnlyPage):
     """Sold and paid for, and nobody registered."""
 
     def get_urls(self) -> list[Any]:
@@ -95,16 +95,6 @@ class UnmappedSaleAdmin(StaffPage):
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Show the app to them."""
         return self.has_view_permission(request)
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Lead to the list: decisions are made about products, not about single sales."""
-        return HttpResponseRedirect(address(self, "changelist"))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
