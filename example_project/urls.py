@@ -13,6 +13,7 @@ admin.site.index_title = "Office"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("elevate/", include("elevate_integration.urls")),
     path("", include("example_project.members.urls")),
     path("", include("example_project.store.urls")),
 ]
