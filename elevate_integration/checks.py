@@ -114,6 +114,17 @@ def _source(settings: Conf) -> Iterator[checks.CheckMessage]:
         yield checks.Error(text, hint=hint, id="elevate.E008")
         return
     yield from _watches(source)
+    yield from _problems(source)
+
+
+def _problems(source: OrderSource) -> Iterator[checks.CheckMessage]:
+    try:
+        found = list(source.problems())
+    except Exception as error:  # noqa: BLE001 - the host's code; what it raised is the finding
+        found = [f"The order source could not be checked: {type(error).__name__}: {error}"]
+    for text in found:
+        hint = f"Correct the settings of {type(source).__name__}, or its class."
+        yield checks.Warning(text, hint=hint, id="elevate.W007")
 
 
 def _watches(source: OrderSource) -> Iterator[checks.CheckMessage]:

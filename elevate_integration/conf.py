@@ -35,6 +35,9 @@ class Conf:
         "", "The site's API key. Keep it in the environment, not in the code.", repr=False
     )
     order_source: str = _setting("", "Dotted path of the host's `OrderSource` class.")
+    oscar: Mapping[str, Any] | None = _setting(
+        None, "What the ready source for django-oscar must know: a dict, see `docs/oscar.md`."
+    )
     go_live: datetime | None = _setting(
         None, "Orders placed before this date are never registered. A date, a datetime or ISO text."
     )
@@ -241,6 +244,12 @@ def _each(convert: Callable[[Any], Any]) -> Callable[[Any], frozenset[Any]]:
     return convert_all
 
 
+def _options(value: Any) -> Mapping[str, Any] | None:
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError("a dict is needed")
+    return value
+
+
 def _payload(value: Any) -> Callable[..., Any] | None:
     found = import_string(value) if isinstance(value, str) and value else value or None
     if found is not None and not callable(found):
@@ -258,6 +267,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "threads": lambda value: max(1, _count(value)),
     "remote_user_id": _or_callable(_text),
     "payload": _payload,
+    "oscar": _options,
     "cancellations_email": _or_callable(_text),
     "cancellation_explanation": _or_callable(_text),
     "cancellation_explanation_for_user": _or_callable(_text),

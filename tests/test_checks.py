@@ -41,6 +41,16 @@ class Unfinished(PlainSource):
         raise ValueError("the shop is not configured")
 
 
+class Troubled(PlainSource):
+    def problems(self):
+        return ["One.", "Two."]
+
+
+class Uncheckable(PlainSource):
+    def problems(self):
+        raise LookupError("no such app")
+
+
 class Silent(PlainSource):
     """Watches nothing."""
 
@@ -198,6 +208,16 @@ def test_e010_each_unknown_model_is_named(found):
 
 def test_w003_nothing_is_watched(found):
     assert found(ORDER_SOURCE="tests.test_checks.Silent") == ["elevate.W003"]
+
+
+def test_w007_names_each_problem_of_the_source(found):
+    assert found(ORDER_SOURCE="tests.test_checks.Troubled") == ["elevate.W007", "elevate.W007"]
+    assert message("elevate.W007").msg == "One."
+
+
+def test_w007_says_so_when_the_source_cannot_be_checked(found):
+    assert found(ORDER_SOURCE="tests.test_checks.Uncheckable") == ["elevate.W007"]
+    assert "LookupError: no such app" in message("elevate.W007").msg
 
 
 @pytest.mark.parametrize(("lease", "ids"), [(60, ["elevate.E011"]), (104.9, ["elevate.E011"]), (105, [])])

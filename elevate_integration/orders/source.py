@@ -109,6 +109,13 @@ class OrderSource(ABC):
     def placed_at(self, order_ref: str) -> datetime | None:
         """Tell when the order was placed; None counts as before the go-live date."""
 
+    def problems(self) -> Iterable[str]:
+        """Name what is wrong with the host's set-up of this source, a sentence each, for `manage.py check`.
+
+        Must not query.
+        """
+        return ()
+
     def snapshots(self, order_refs: Sequence[str]) -> Mapping[str, Snapshot | None]:
         """Read many orders. Override it to save queries; one order per query otherwise."""
         return {ref: self.snapshot(ref) for ref in order_refs}
