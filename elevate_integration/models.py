@@ -119,12 +119,18 @@ class TrackedOrder(models.Model):
     last_synced_at = models.DateTimeField(_("last synced"), null=True)
     last_error = models.TextField(_("last error"), blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    failed_at = models.DateTimeField(_("failing since"), null=True)
 
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         default_permissions = ("view",)
         permissions = [("resync_order", "Can resync orders")]
+        indexes = [
+            models.Index(
+                fields=["failed_at"], name="elevate_order_failed", condition=Q(failed_at__isnull=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.order_ref
@@ -257,6 +263,7 @@ class Registration(models.Model):
             models.Index(fields=["learner_key", "remote_product_id"], name="elevate_registration_learner"),
             models.Index(fields=["email_key"], name="elevate_registration_email"),
             models.Index(fields=["status", "-id"], name="elevate_registration_status"),
+            models.Index(fields=["registered_at"], name="elevate_registration_done"),
             models.Index(
                 fields=["claim_token"],
                 name="elevate_registration_claim",
@@ -355,6 +362,7 @@ class DeliveryState(models.Model):
     sweep_due_at = models.DateTimeField(null=True)
     sweep_since = models.DateTimeField(_("last sweep"), null=True)
     sweep_position = models.BigIntegerField(default=0)
+    digest_at = models.DateTimeField(_("last digest"), null=True)
 
     class Meta:
         verbose_name = _("delivery")

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import OperationalError, connections, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from elevate_integration import marks
 from elevate_integration.bulk import Changes
@@ -139,7 +140,7 @@ def _sync_locked(ref: str, trigger: str, actor: str, room: int | None) -> SyncRe
     result = work.result()
     if result.writes or tracked.last_error or tracked.last_synced_at is None:
         TrackedOrder.objects.using(using).filter(pk=tracked.pk).update(
-            last_synced_at=now, last_error="", failures=0
+            last_synced_at=now, last_error="", failures=0, failed_at=None
         )
     return result
 
@@ -338,7 +339,8 @@ def _record_failure(ref: str, error: Exception) -> SyncResult:
     with transaction.atomic(using=using):
         TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
         row = TrackedOrder.objects.using(using).filter(order_ref=ref)
-        row.update(last_error=text, failures=F("failures") + 1)
+        since = Coalesce(F("failed_at"), DatabaseNow())
+        row.update(last_error=text, failures=F("failures") + 1, failed_at=since)
         failures = row.values_list("failures", flat=True).get()
         later = DatabaseNow(wait(failures, first=conf().retry_first, ceiling=conf().retry_ceiling))
         OrderMark.objects.using(using).filter(order_ref=ref).due().update(due_at=later, quiet=False)

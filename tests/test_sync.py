@@ -186,13 +186,14 @@ def test_a_source_that_raises_cancels_nothing_and_keeps_the_mark(sell, deliver, 
     assert statuses() == ["registered"]
     tracked = TrackedOrder.objects.get()
     assert tracked.last_error.startswith("ValueError")
+    assert tracked.failed_at is not None
     assert OrderMark.objects.exists()
     plainshop.broken = None
     OrderMark.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     deliver()
     assert statuses() == ["cancelled"]
     tracked.refresh_from_db()
-    assert (tracked.last_error, tracked.failures) == ("", 0)
+    assert (tracked.last_error, tracked.failures, tracked.failed_at) == ("", 0, None)
 
 
 def test_an_order_that_cannot_be_read_waits_longer_each_time_and_holds_up_no_other(

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('sweep_due_at', models.DateTimeField(null=True)),
                 ('sweep_since', models.DateTimeField(null=True, verbose_name='last sweep')),
                 ('sweep_position', models.BigIntegerField(default=0)),
+                ('digest_at', models.DateTimeField(null=True, verbose_name='last digest')),
             ],
             options={
                 'verbose_name': 'delivery',
@@ -63,12 +64,14 @@ class Migration(migrations.Migration):
                 ('last_synced_at', models.DateTimeField(null=True, verbose_name='last synced')),
                 ('last_error', models.TextField(blank=True, verbose_name='last error')),
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
+                ('failed_at', models.DateTimeField(null=True, verbose_name='failing since')),
             ],
             options={
                 'verbose_name': 'order',
                 'verbose_name_plural': 'orders',
                 'permissions': [('resync_order', 'Can resync orders')],
                 'default_permissions': ('view',),
+                'indexes': [models.Index(condition=models.Q(('failed_at__isnull', False)), fields=['failed_at'], name='elevate_order_failed')],
             },
         ),
         migrations.CreateModel(
@@ -208,6 +211,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='registration',
             index=models.Index(fields=['status', '-id'], name='elevate_registration_status'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
+            index=models.Index(fields=['registered_at'], name='elevate_registration_done'),
         ),
         migrations.AddIndex(
             model_name='registration',
