@@ -176,13 +176,14 @@ def _settle_register(state: State, outcome: Outcome, *, repeat_once: bool) -> St
         return replace(state, at_elevate=AtElevate.PRESENT, obstacle=Obstacle.NONE, was_there=True, doubts=0)
     if outcome is Outcome.REFUSED:
         return replace(state, obstacle=Obstacle.REFUSED)
-    doubts = state.doubts + (outcome is Outcome.UNKNOWN)
     if outcome is Outcome.UNKNOWN:
-        state = replace(state, at_elevate=AtElevate.MAYBE, doubts=doubts)
-    if state.at_elevate is not AtElevate.MAYBE:
-        return state
-    may_repeat = state.wanted and repeat_once and doubts < 2
-    return replace(state, obstacle=Obstacle.NONE if may_repeat else Obstacle.DOUBT)
+        doubts = state.doubts + 1
+        may_repeat = state.wanted and repeat_once and doubts < 2
+        obstacle = Obstacle.NONE if may_repeat else Obstacle.DOUBT
+        return replace(state, at_elevate=AtElevate.MAYBE, doubts=doubts, obstacle=obstacle)
+    # Not sent: whoever allowed this call, the policy or a person, still allows it.
+    in_vain = state.at_elevate is AtElevate.MAYBE and not state.wanted
+    return replace(state, obstacle=Obstacle.DOUBT) if in_vain else state
 
 
 def _settle_cancel(state: State, outcome: Outcome) -> State:

@@ -292,3 +292,13 @@ def test_retrying_a_doubt_gives_one_more_call_and_no_endless_loop():
     again = retry(doubtful)
     assert again.next_operation is Operation.REGISTER
     assert settle(again, Operation.REGISTER, Outcome.UNKNOWN).next_operation is None
+
+
+@pytest.mark.parametrize(("doubts", "repeat_once"), [(1, True), (1, False), (2, True), (3, True)])
+def test_a_repeat_that_was_not_sent_is_still_allowed_whoever_allowed_it(doubts, repeat_once):
+    doubtful = State(wanted=True, at_elevate=MAYBE, obstacle=Obstacle.DOUBT, doubts=doubts)
+    again = replace(retry(doubtful), in_flight=True)
+    after = settle(again, Operation.REGISTER, Outcome.NOT_SENT, repeat_once=repeat_once)
+    assert after.next_operation is Operation.REGISTER
+    refunded = settle(wish(again, wanted=False), Operation.REGISTER, Outcome.NOT_SENT)
+    assert (refunded.status, refunded.obstacle) == (Status.UNCONFIRMED, Obstacle.DOUBT)
