@@ -5,8 +5,9 @@ Ground floor: knows the lifecycle and gettext, no models. Texts say what is so f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -167,10 +168,11 @@ _SITUATIONS: dict[str, Situation] = {
 
 def situation(state: State) -> Situation:
     """Tell where a registration stands."""
-    return _SITUATIONS[_situation(state)]
+    return _SITUATIONS[situation_name(state)]
 
 
-def _situation(state: State) -> str:
+def situation_name(state: State) -> str:
+    """Name the situation: two registrations with the same name stand in the same way."""
     status = state.status
     if status is Status.HELD:
         return state.obstacle.value
@@ -202,3 +204,12 @@ def _cancelling(state: State) -> str:
 def problems(codes: str) -> list[Text]:
     """Read the codes in a row's `problems`. A code without words comes back as it is."""
     return [PROBLEMS.get(code, code) for code in codes.split(",") if code]
+
+
+def said(pairs: Iterable[Any]) -> list[str]:
+    """Give what Elevate said, word for word, each with the field it is about."""
+    texts = []
+    for pair in pairs:
+        field, text = pair if isinstance(pair, list | tuple) and len(pair) == 2 else ("", pair)
+        texts.append(f"{field}: {text}" if field else str(text))
+    return texts

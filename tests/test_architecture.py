@@ -58,6 +58,8 @@ FLOORS: dict[str, int] = {
     "resync": 4,
     "importing": 4,
     "staff": 4,
+    "overview": 4,
+    "digest": 4,
     # 5, doors: thin.
     "apps": 5,
     "receivers": 5,

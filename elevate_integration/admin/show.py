@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from django.template.defaultfilters import truncatechars
@@ -15,6 +14,7 @@ from elevate_integration.conf import order_source
 from elevate_integration.lifecycle import Obstacle, Status
 from elevate_integration.models import Registration
 from elevate_integration.words import STATUSES, situation
+from elevate_integration.words import said as said
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +67,6 @@ def moment(value: Any, form: str = "SHORT_DATETIME_FORMAT") -> str:
 def day(value: Any) -> str:
     """Show the day of a date and time."""
     return moment(value, "SHORT_DATE_FORMAT")
-
-
-def said(pairs: Iterable[Any]) -> list[str]:
-    """Give what Elevate said, word for word, each with the field it is about."""
-    texts = []
-    for pair in pairs:
-        field, text = pair if isinstance(pair, list | tuple) and len(pair) == 2 else ("", pair)
-        texts.append(f"{field}: {text}" if field else str(text))
-    return texts
 
 
 def last_message(row: Registration) -> str:
