@@ -38,6 +38,7 @@ FLOORS: dict[str, int] = {
     "models": 2,
     "bulk": 2,
     "querysets": 2,
+    "retrying": 2,
     "migrations": 2,
     # 3, services: mark, write the wish, claim and settle, perform one call.
     "marks": 3,

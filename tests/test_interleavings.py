@@ -224,7 +224,11 @@ class Interleavings(RuleBasedStateMachine):
         if registered and before.claim_token is None and before.at_elevate == AtElevate.MAYBE:
             assert (after.at_elevate, after.registration_id) == (AtElevate.PRESENT, found.registration_id)
         elif before.at_elevate in (AtElevate.ABSENT, AtElevate.PRESENT) or before.claim_token:
-            same = ("at_elevate", "registration_id", "claim_token", "due_at", "obstacle", "status", "doubts")
+            same = ["at_elevate", "claim_token", "due_at", "obstacle", "status", "doubts"]
+            if registered and before.claim_token and before.at_elevate == AtElevate.MAYBE:
+                assert after.registration_id == found.registration_id, "noted until the repeat has ended"
+            else:
+                same.append("registration_id")
             assert [getattr(before, name) for name in same] == [getattr(after, name) for name in same]
 
     def _expire(self, call: Call) -> None:

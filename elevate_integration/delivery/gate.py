@@ -90,6 +90,8 @@ def judge(results: Sequence[Result], rows: Sequence[Registration], using: str) -
 def _judge_one(state: DeliveryState, result: Result, now: datetime) -> None:
     if result.key_refused:
         _shut(state, KEY, result.note, now, conf().probe_interval)
+    elif result.outcome in (Outcome.DONE, Outcome.REFUSED) and _was_out_before(state, result):
+        state.failures = 0
     elif result.outcome is Outcome.DONE:
         _open(state, now)
     elif result.outcome is Outcome.REFUSED:
@@ -102,6 +104,14 @@ def _judge_one(state: DeliveryState, result: Result, now: datetime) -> None:
             _shut(state, BUSY, result.note, now, result.retry_after)
         elif state.failures >= conf().unreachable_after or state.gate == UNREACHABLE:
             _shut(state, UNREACHABLE, result.note, now, conf().probe_interval)
+
+
+def _was_out_before(state: DeliveryState, result: Result) -> bool:
+    """Whether a busy Elevate asked for time while this call was open already: its answer does not end the wait."""
+    claimed_at: datetime | None = getattr(result.claimed.row, "db_now", None)
+    if state.gate != BUSY or state.gate_since is None or claimed_at is None:
+        return False
+    return claimed_at < state.gate_since
 
 
 def _said(result: Result) -> str:

@@ -25,6 +25,7 @@ from elevate_integration.delivery import gate
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, database
+from elevate_integration.retrying import retried
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ def ahead() -> Ahead:
     return Ahead(seconds(mark), seconds(call), seconds(sweep) or 0.0)
 
 
+@retried
 def claim(limit: int) -> list[Claimed]:
     """Take at most `limit` due registrations for this worker.
 
@@ -270,6 +272,7 @@ def _bare(result: Result) -> Result:
     )
 
 
+@retried
 def _settle_group(results: Sequence[Result]) -> None:
     using = database()
     with transaction.atomic(using=using):
@@ -303,6 +306,9 @@ def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration
     now = row.db_now  # type: ignore[attr-defined]
     if row.claim_token == result.claimed.token or (row.claim_token is None and _mends(row, result)):
         _apply(row, result, now)
+    elif result.claimed.operation is Operation.REGISTER and _mends(row, result):
+        _note_id(row, result)
+        logger.warning("A late answer for %s came during the repeat; its ID counts if that brings none.", row)
     else:
         logger.warning("A late answer for %s was kept as an attempt only.", row)
     told = {
@@ -328,12 +334,16 @@ def _apply(row: Registration, result: Result, now: datetime) -> None:
     operation, outcome = result.claimed.operation, result.outcome
     # A refused key says nothing about this registration: it waits as if nothing had been sent.
     counted = Outcome.NOT_SENT if result.key_refused else outcome
+    # Every claim to register empties the ID: one that stands there came late, while this call was open.
+    came_late = operation is Operation.REGISTER and row.at_elevate == AtElevate.MAYBE and row.registration_id
+    if came_late:
+        counted = Outcome.DONE
     row.claim_token, row.claimed_for = None, ""
     state = settle(row.state, operation, counted, repeat_once=conf().repeat_once)
     row.put(state)
     row.updated_at = now
-    row.error_messages = [list(pair) for pair in result.messages]
-    if outcome is Outcome.DONE:
+    row.error_messages = [] if came_late else [list(pair) for pair in result.messages]
+    if counted is Outcome.DONE:
         _record_done(row, result, now)
     row.status = row.state.status
     temporary = counted in (Outcome.NOT_SENT, Outcome.UNKNOWN)
@@ -357,15 +367,20 @@ def _seconds(row: Registration, result: Result) -> float:
 
 def _record_done(row: Registration, result: Result, now: datetime) -> None:
     if result.claimed.operation is Operation.REGISTER:
-        row.registration_id, row.id_is_number = result.registration_id, result.id_is_number
-        row.product_url = result.product_url
-        row.site = result.claimed.row.site
+        if result.outcome is Outcome.DONE:
+            _note_id(row, result)
         row.registered_at = now
         row.cancelled_at = None
         return
     row.cancelled_at = now
     row.braked_at = row.braked_at or now
     row.brake_released = False
+
+
+def _note_id(row: Registration, result: Result) -> None:
+    row.registration_id, row.id_is_number = result.registration_id, result.id_is_number
+    row.product_url = result.product_url
+    row.site = result.claimed.row.site
 
 
 def _attempt(row: Registration, result: Result) -> Attempt:

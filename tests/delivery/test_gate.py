@@ -134,6 +134,28 @@ def test_what_elevate_asks_for_with_retry_after_is_waited_for_by_everybody(make_
     assert state().gate == ""
 
 
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.REFUSED])
+@pytest.mark.parametrize("together", [True, False])
+def test_the_answer_of_a_call_that_was_out_already_does_not_end_the_wait_of_a_busy_elevate(
+    make_due, outcome, together
+):
+    for _ in range(3):
+        make_due()
+    turned_away, other = queue.claim(2)
+    answers = [
+        Result(turned_away, Outcome.NOT_SENT, status_code=429, retry_after=120.0),
+        Result(other, outcome, registration_id="7" * (outcome is Outcome.DONE), status_code=200),
+    ]
+    for group in [answers] if together else [[answer] for answer in answers]:
+        queue.settle_all(group)
+    assert state().gate == "busy"
+    assert queue.claim(5) == [], "nobody calls before the time is over"
+    everything_is_due()
+    (probe,) = queue.claim(5)
+    queue.settle_all([Result(probe, outcome, registration_id="8", status_code=200)])
+    assert state().gate == ""
+
+
 def test_a_busy_elevate_gets_a_doubtful_registration_once_the_wait_is_over(make_due, elevate):
     make_due(at_elevate="maybe", doubts=1)
     elevate.fail("status", status=429, headers={"Retry-After": "5"})

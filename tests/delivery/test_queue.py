@@ -215,18 +215,42 @@ def test_a_late_answer_never_overwrites_a_newer_one_and_its_id_is_kept(make_due)
     assert sorted(row.attempts.values_list("answered_id", flat=True)) == ["", "1", "2"]
 
 
-def test_a_late_answer_during_the_repeat_is_kept_and_used_when_the_repeat_brings_nothing(make_due):
+@pytest.mark.parametrize("ending", [Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.REFUSED, "the worker dies"])
+def test_a_late_answer_during_the_repeat_counts_when_the_repeat_brings_none(make_due, ending):
+    told = []
+    signals.registered.connect(
+        lambda registration, **_: told.append(registration.pk), weak=False, dispatch_uid="x"
+    )
+    row = make_due()
+    (late,) = queue.claim(1)
+    expire(row)
+    (repeat,) = queue.claim(1)
+    queue.settle_all([done(late, "1", product_url="https://elevate.test/1")])
+    row.refresh_from_db()
+    assert (row.claim_token, row.status) == (repeat.token, "unconfirmed"), "the repeat is still open"
+    if ending == "the worker dies":
+        expire(row)
+        assert queue.claim(1) == []
+    else:
+        queue.settle_all([Result(repeat, ending, messages=(("user", "no"),))])
+        assert told == [row.pk]
+    signals.registered.disconnect(dispatch_uid="x")
+    row.refresh_from_db()
+    assert (row.status, row.registration_id, row.product_url) == ("registered", "1", "https://elevate.test/1")
+    assert (row.due_at, row.claim_token, row.doubts, row.error_messages) == (None, None, 0, [])
+    assert row.registered_at is not None
+
+
+def test_when_both_the_late_answer_and_the_repeat_bring_an_id_the_repeats_is_used_and_both_are_kept(make_due):
     row = make_due()
     (late,) = queue.claim(1)
     expire(row)
     (repeat,) = queue.claim(1)
     queue.settle_all([done(late, "1")])
+    queue.settle_all([done(repeat, "2")])
     row.refresh_from_db()
-    assert row.claim_token == repeat.token
-    queue.settle_all([Result(repeat, Outcome.UNKNOWN)])
-    row.refresh_from_db()
-    assert row.status == "unconfirmed"
-    assert Attempt.objects.filter(answered_id="1").exists()
+    assert (row.status, row.registration_id) == ("registered", "2")
+    assert sorted(row.attempts.values_list("answered_id", flat=True)) == ["", "1", "2"]
 
 
 def test_a_late_refusal_changes_nothing(make_due, settings):
