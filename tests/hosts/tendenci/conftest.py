@@ -1,0 +1,90 @@
+"""A database of its own for each test, a fake Elevate over HTTP, and delivery on request, inside a Tendenci site.
+
+Tendenci works in autocommit, so a test cannot run in a transaction that is rolled back; flushing its 328 tables would
+also take the settings that it cannot start without. A copy of a database takes less time than either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connections
+
+from elevate_integration import receivers
+from elevate_integration.conf import order_source
+from elevate_integration.delivery.worker import Worker
+from elevate_integration.orders.tendenci import TendenciSource
+from elevate_integration.testing import FakeElevate
+from tests.hosts.tendenci import database
+from tests.hosts.tendenci.site import Site
+
+
+def _use(url: str) -> None:
+    connections.close_all()
+    name = database.name_of(url)
+    django_settings.DATABASES["default"]["NAME"] = name
+    connections["default"].settings_dict["NAME"] = name
+    cache.clear()
+
+
+@pytest.fixture(scope="session")
+def filled(django_db_blocker: Any) -> Iterator[str]:
+    """A copy of the database that `.ci/run` made, with this package's tables and the site's events and people."""
+    base = os.environ["TENDENCI_DATABASE_URL"]
+    with django_db_blocker.unblock():
+        connections.close_all()
+        url = database.copy(base, f"{database.name_of(base)}_{os.getpid()}_filled")
+        _use(url)
+        call_command("migrate", "elevate_integration", verbosity=0, skip_checks=True)
+        Site.fill()
+        connections.close_all()
+    yield url
+    with django_db_blocker.unblock():
+        connections.close_all()
+    database.drop(url)
+
+
+@pytest.fixture(autouse=True)
+def test_database(filled: str, django_db_blocker: Any) -> Iterator[None]:
+    """A fresh copy for this test."""
+    url = database.copy(filled, filled.rsplit("/", 1)[1].replace("_filled", "_test"))
+    _use(url)
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+    database.drop(url)
+
+
+@pytest.fixture(autouse=True)
+def elevate(settings: Any, test_database: None) -> Iterator[FakeElevate]:
+    """A fake Elevate that the settings point to. It sells ABCD1234, LAW5678 and MEMBER99."""
+    with FakeElevate(api_key="test-key", products=("ABCD1234", "LAW5678", "MEMBER99")) as fake:
+        settings.ELEVATE = {**settings.ELEVATE, "URL": fake.url, "RETRY_FIRST": 0.0, "RETRY_CEILING": 0.0}
+        receivers.connect()
+        yield fake
+
+
+@pytest.fixture
+def site() -> Site:
+    """The association's site as its visitors and staff use it."""
+    return Site()
+
+
+@pytest.fixture
+def source() -> TendenciSource:
+    """The source as the settings make it."""
+    made = order_source()
+    assert isinstance(made, TendenciSource)
+    return made
+
+
+@pytest.fixture
+def deliver() -> Callable[[], int]:
+    """Deliver everything that is due, and what falls due by it. Gives the number of calls made."""
+    return lambda: Worker(threads=2).run_once(sweeping=False)

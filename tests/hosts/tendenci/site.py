@@ -1,0 +1,145 @@
+"""An association's Tendenci site: one course event with two prices, members, and what people do there by HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from tendenci.apps.events.models import Event, RegConfPricing, Registration, RegistrationConfiguration
+from tendenci.apps.invoices.models import Invoice
+from tendenci.apps.payments.models import PaymentMethod
+from tendenci.apps.profiles.models import Profile
+from tendenci.apps.trainings.models import Course
+
+from elevate_integration.models import ProductMapping
+
+NOBODY = ("Guest", "Person", "guest@example.org")
+
+
+def person(username: str, first: str, last: str, **fields: Any) -> User:
+    """Make a log-in with its profile, as Tendenci's own forms do."""
+    user = User.objects.create_user(
+        username, f"{username}@example.org", "x", first_name=first, last_name=last, **fields
+    )
+    Profile.objects.create(
+        user=user, creator=user, owner=user, creator_username=username, owner_username=username
+    )
+    return user
+
+
+class Site:
+    """Finds what `fill` made and acts through the site's own pages."""
+
+    @classmethod
+    def fill(cls) -> None:
+        """Make people, a course and its event, and map the event."""
+        office = person("office", "Olga", "Office", is_superuser=True, is_staff=True)
+        person("ada", "Ada", "Sample")
+        person("ben", "Ben", "Test")
+        course = Course.objects.create(
+            name="Ethics", course_code="ETH-1", creator=office, owner=office,
+            creator_username="office", owner_username="office",
+        )  # fmt: skip
+        cls.make_event("Ethics 101", course=course, event_code="SPRING", price="120.00")
+        cls.make_event("Free Talk", price="0.00")
+        ProductMapping.objects.create(
+            product_key=f"event:{Event.objects.get(title='Ethics 101').pk}",
+            product_title="Ethics 101",
+            remote_product_id="ABCD1234",
+        )
+        ProductMapping.objects.create(
+            product_key=f"event:{Event.objects.get(title='Free Talk').pk}",
+            product_title="Free Talk",
+            remote_product_id="LAW5678",
+        )
+
+    @staticmethod
+    def make_event(title: str, *, price: str, **fields: Any) -> Event:
+        """Make an event next month that everybody may book."""
+        office = User.objects.get(username="office")
+        now = datetime.now().replace(microsecond=0)  # noqa: DTZ005 - Tendenci keeps naive times
+        configuration = RegistrationConfiguration.objects.create(enabled=True, payment_required=False)
+        configuration.payment_method.set(PaymentMethod.objects.all())
+        RegConfPricing.objects.create(
+            reg_conf=configuration, title="Standard", price=Decimal(price), quantity=1,
+            start_dt=now - timedelta(days=30), end_dt=now + timedelta(days=30),
+            allow_anonymous=True, allow_user=True, allow_member=True,
+        )  # fmt: skip
+        return Event.objects.create(
+            title=title, start_dt=now + timedelta(days=30), end_dt=now + timedelta(days=31),
+            registration_configuration=configuration, creator=office, owner=office,
+            creator_username="office", owner_username="office", **fields,
+        )  # fmt: skip
+
+    event = property(lambda self: Event.objects.get(title="Ethics 101"))
+    free_event = property(lambda self: Event.objects.get(title="Free Talk"))
+    office = property(lambda self: User.objects.get(username="office"))
+
+    def client(self, username: str = "") -> Client:
+        """Give a browser, logged in if a name is given."""
+        browser = Client()
+        if username:
+            browser.force_login(
+                User.objects.get(username=username), backend="django.contrib.auth.backends.ModelBackend"
+            )
+        return browser
+
+    def book(self, event: Event, *people: tuple[str, str, str], by: str = "ada") -> Registration:
+        """Book seats through the site's form, both of its steps."""
+        pricing = event.registration_configuration.regconfpricing_set.first()
+        method = PaymentMethod.objects.get(machine_name="check")
+        fields: dict[str, Any] = {
+            "registrant-TOTAL_FORMS": len(people), "registrant-INITIAL_FORMS": 0,
+            "addon-TOTAL_FORMS": 0, "addon-INITIAL_FORMS": 0,
+            "payment_method": method.pk, "commit": "1", "confirmed": "1",
+        }  # fmt: skip
+        for number, (first, last, email) in enumerate(people):
+            prefix = f"registrant-{number}"
+            fields |= {
+                f"{prefix}-first_name": first, f"{prefix}-last_name": last,
+                f"{prefix}-email_0": email, f"{prefix}-email_1": email, f"{prefix}-pricing": pricing.pk,
+            }  # fmt: skip
+        address = reverse("event.register", args=[event.pk])
+        browser = self.client(by)
+        asked = browser.post(address, {key: value for key, value in fields.items() if key != "confirmed"})
+        assert asked.status_code == 200, asked
+        before = Registration.objects.count()
+        answer = browser.post(address, fields)
+        assert answer.status_code == 302, _errors(answer)
+        assert Registration.objects.count() == before + 1, "the form made no registration"
+        return Registration.objects.order_by("pk").last()
+
+    def pay(self, invoice: Invoice, amount: str = "") -> None:
+        """Have the office mark an invoice as paid by check."""
+        now = datetime.now()  # noqa: DTZ005
+        answer = self.client("office").post(
+            reverse("invoice.mark_as_paid", args=[invoice.pk]),
+            {
+                "amount": amount or str(invoice.balance), "payment_method": "check", "check_number": "17",
+                "submit_dt_0": now.strftime("%Y-%m-%d"), "submit_dt_1": now.strftime("%H:%M:%S"),
+            },
+        )  # fmt: skip
+        assert answer.status_code == 302, _errors(answer)
+
+    def void(self, invoice: Invoice) -> None:
+        """Have the office void an invoice, and leave the registration as it is."""
+        answer = self.client("office").post(
+            reverse("invoice.void_invoice", args=[invoice.pk]), {"void_reason": "booked twice"}
+        )
+        assert answer.status_code == 302, _errors(answer)
+
+
+def _errors(answer: Any) -> Any:
+    if answer.context is None:
+        return answer
+    found = []
+    for scope in answer.context:
+        for values in scope.dicts if hasattr(scope, "dicts") else [scope]:
+            for name, value in values.items():
+                if getattr(value, "errors", None):
+                    found.append((name, value.errors))
+    return found
