@@ -33,6 +33,7 @@ FLOORS: dict[str, int] = {
     "clock": 1,
     "elevate.client": 1,
     "elevate.connections": 1,
+    "orders.oscar": 1,
     "delivery.backoff": 1,
     # 2, memory.
     "models": 2,
