@@ -51,6 +51,11 @@ def database_now(using: str) -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {now_sql(connection)}".replace("%", "%%"), [])
         value = cursor.fetchone()[0]
+    return read_now(connection, value)
+
+
+def read_now(connection: Any, value: Any) -> datetime:
+    """Turn what the database gave for `now_sql` into what Django would give."""
     for converter in connection.ops.get_db_converters(DatabaseNow()):
         value = converter(value, DatabaseNow(), connection)
     return value  # type: ignore[no-any-return]

@@ -116,7 +116,7 @@ class TrackedOrder(models.Model):
     """An order that was looked at. Its row is locked before the order is read, so that syncs never interleave."""
 
     order_ref = ReferenceField(_("order"), max_length=150, unique=True)
-    last_synced_at = models.DateTimeField(_("last synced"), null=True)
+    first_synced_at = models.DateTimeField(_("first read"), null=True)
     last_error = models.TextField(_("last error"), blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     failed_at = models.DateTimeField(_("failing since"), null=True)

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 from itertools import groupby
+from operator import or_
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
-from django.db.models import F
+from django.db.models import Exists, F, Q, Value
+from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
 
 from elevate_integration import marks
 from elevate_integration.bulk import Changes
-from elevate_integration.clock import DatabaseNow, database_now
+from elevate_integration.clock import DatabaseNow, database_now, now_sql, read_now
 from elevate_integration.conf import conf, order_source
-from elevate_integration.cover import cover
+from elevate_integration.cover import decide, of_pairs, save
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle
 from elevate_integration.models import (
@@ -81,7 +84,7 @@ class _Work:
     new: list[Registration] = field(default_factory=list)
     changed: list[Registration] = field(default_factory=list)
     sales: list[UnmappedSale] = field(default_factory=list)
-    pairs: set[tuple[str, str]] = field(default_factory=set)
+    others: list[Registration] = field(default_factory=list)
     cancelled: int = 0
     withheld: int = 0
     recheck: bool = False
@@ -98,12 +101,18 @@ class _Work:
 
 
 def sync_order(
-    order_ref: Any, *, trigger: str = "mark", actor: str = "", room: int | None = None
+    order_ref: Any,
+    *,
+    trigger: str = "mark",
+    actor: str = "",
+    room: int | None = None,
+    seen: Collection[int] | None = None,
 ) -> SyncResult:
     """Make an order's registrations match the order.
 
     trigger: who asks: `mark`, `sweep`, `staff`, `api`, `command`. actor: the person, if one asks.
     room: how many registrations may be made at most (the sweep's cap); None for no limit.
+    seen: the order's due marks, where the caller has listed them; None to have them listed here.
     A source that raises is recorded on the order's row and reported in the result; nothing is cancelled then.
     Raises only what the database raises while it is away.
     """
@@ -111,7 +120,7 @@ def sync_order(
     for attempt in range(_TRIES):
         try:
             with transaction.atomic(using=database()):
-                return _sync_locked(ref, trigger, actor, room)
+                return _sync_locked(ref, trigger, actor, room, seen)
         except OperationalError as error:
             if attempt + 1 == _TRIES:
                 return _record_failure(ref, error)
@@ -121,51 +130,120 @@ def sync_order(
     raise AssertionError("unreachable")
 
 
-def _sync_locked(ref: str, trigger: str, actor: str, room: int | None) -> SyncResult:
+def _sync_locked(
+    ref: str, trigger: str, actor: str, room: int | None, seen: Collection[int] | None
+) -> SyncResult:
     using = database()
-    tracked = _lock(ref, using, skip_locked=trigger == "mark")
-    if tracked is None:
+    order = _lock(ref, using, skip_locked=trigger == "mark", marks=seen or ())
+    if order is None:
         return SyncResult(ref, skipped=True)
-    seen = list(OrderMark.objects.using(using).filter(order_ref=ref).due().values_list("pk", flat=True))
-    if trigger == "mark" and not seen:
+    if seen is None:
+        seen = list(OrderMark.objects.using(using).filter(order_ref=ref).due().values_list("pk", flat=True))
+    if trigger == "mark" and not (seen and order.marked):
         return SyncResult(ref, skipped=True)
     snapshot = order_source().snapshot(ref)
-    held = list(Registration.objects.using(using).of_order(ref).select_for_update())
+    held: list[Registration] = []
+    if order.has_rows:
+        held = list(Registration.objects.using(using).of_order(ref).select_for_update())
     mappings = _mappings([snapshot], using)
-    now: datetime = tracked.db_now  # type: ignore[attr-defined]
-    work = _work_out(ref, snapshot, mappings, held, now, trigger=trigger, actor=actor, room=room)
-    _write(work, using, now)
+    work = _work_out(ref, snapshot, mappings, held, order, trigger=trigger, actor=actor, room=room)
+    _write(work, using, order.now)
     if seen:
         OrderMark.objects.using(using).filter(pk__in=seen).delete()
-    result = work.result()
-    if result.writes or tracked.last_error or tracked.last_synced_at is None:
-        TrackedOrder.objects.using(using).filter(pk=tracked.pk).update(
-            last_synced_at=now, last_error="", failures=0, failed_at=None
+    if order.in_trouble:
+        TrackedOrder.objects.using(using).filter(order_ref=ref).update(
+            first_synced_at=Coalesce("first_synced_at", Value(order.now)),
+            last_error="",
+            failures=0,
+            failed_at=None,
         )
-    return result
+    return work.result()
 
 
-def _lock(ref: str, using: str, *, skip_locked: bool) -> TrackedOrder | None:
-    rows = TrackedOrder.objects.using(using).filter(order_ref=ref).annotate(db_now=DatabaseNow())
+@dataclass(frozen=True)
+class _Order:
+    """An order's row, locked: the database's time then, and what the order has, so that nothing is asked in vain."""
+
+    now: datetime
+    has_rows: bool = True
+    has_sales: bool = True
+    marked: bool = True
+    in_trouble: bool = False
+
+
+def _lock(ref: str, using: str, *, skip_locked: bool = False, marks: Collection[int] = ()) -> _Order | None:
+    """Lock the order's row, made if need be. None when another process has it and `skip_locked` is asked for.
+
+    marks: whether any of these is still there is told by `marked`; without them it is True.
+    """
     features = connections[using].features
+    skip = skip_locked and features.has_select_for_update_skip_locked
     if not features.has_select_for_update:
         # SQLite: a write comes first, so that the transaction never has to turn from reader to writer.
-        if not rows.update(order_ref=ref):
-            TrackedOrder.objects.using(using).bulk_create(
-                [TrackedOrder(order_ref=ref)], ignore_conflicts=True
-            )
-        return rows.get()
-    locked = rows.select_for_update(skip_locked=skip_locked and features.has_select_for_update_skip_locked)
-    tracked = locked.first()
-    if tracked is None and not rows.exists():
-        TrackedOrder.objects.using(using).bulk_create([TrackedOrder(order_ref=ref)], ignore_conflicts=True)
-        tracked = locked.first()
-    return tracked
+        return _insert(ref, using) or _read_locked(ref, using, skip=False, marks=marks)
+    found = _read_locked(ref, using, skip=skip, marks=marks)
+    if found is not None:
+        return found
+    waits = connections[using].vendor == "mysql"
+    if waits and skip and TrackedOrder.objects.using(using).filter(order_ref=ref).exists():
+        # There, an INSERT that comes too late waits for whoever holds the row.
+        return None
+    return _insert(ref, using) or _read_locked(ref, using, skip=skip, marks=marks)
+
+
+def _read_locked(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> _Order | None:
+    rows = TrackedOrder.objects.using(using).filter(order_ref=ref)
+    sales = UnmappedSale.objects.using(using).filter(order_ref=ref)
+    left = OrderMark.objects.using(using).filter(pk__in=marks)
+    marked = Exists(left) if marks else Value(True)  # noqa: FBT003 - an SQL value
+    found = rows.select_for_update(skip_locked=skip).values_list(
+        DatabaseNow(), Exists(sales), marked, "last_error", "first_synced_at"
+    )
+    for now, has_sales, is_marked, last_error, first_synced_at in found:
+        trouble = bool(last_error) or first_synced_at is None
+        return _Order(now, has_sales=has_sales, marked=is_marked, in_trouble=trouble)
+    return None
+
+
+def _insert(ref: str, using: str) -> _Order | None:
+    """Make the order's row, and so lock it; None when it is there already."""
+    connection: Any = connections[using]
+    ops, meta = connection.ops, TrackedOrder._meta
+    conflict = OnConflict.IGNORE
+    values = {
+        "order_ref": "%s",
+        "first_synced_at": now_sql(connection).replace("%", "%%"),
+        "last_error": "''",
+    }
+    fields = [meta.get_field(name) for name in values]
+    columns = ", ".join(ops.quote_name(field.column) for field in fields)
+    exists = ", ".join(
+        f"EXISTS (SELECT 1 FROM {ops.quote_name(model._meta.db_table)} WHERE order_ref = %s)"  # noqa: S608
+        for model in (Registration, UnmappedSale)
+    )
+    asked = f"{values['first_synced_at']}, {exists}"
+    statement = (
+        f"{ops.insert_statement(on_conflict=conflict)} {ops.quote_name(meta.db_table)} ({columns}, failures) "
+        f"VALUES ({', '.join(values.values())}, 0) {ops.on_conflict_suffix_sql(fields, conflict, [], [])}"
+    )
+    with connection.cursor() as cursor:
+        if connection.features.can_return_columns_from_insert:
+            cursor.execute(f"{statement} RETURNING {asked}", [ref, ref, ref])
+            told = cursor.fetchone()
+        else:
+            cursor.execute(statement, [ref])
+            made = cursor.rowcount
+            if made:
+                cursor.execute(f"SELECT {asked}", [ref, ref])
+            told = cursor.fetchone() if made else None
+    if told is None:
+        return None
+    return _Order(read_now(connection, told[0]), has_rows=bool(told[1]), has_sales=bool(told[2]))
 
 
 def lock_order(order_ref: str) -> None:
     """Lock an order's row for the rest of the caller's transaction; no sync of that order runs meanwhile."""
-    _lock(order_ref, database(), skip_locked=False)
+    _lock(order_ref, database())
 
 
 def _mappings(snapshots: Iterable[Snapshot | None], using: str) -> list[ProductMapping]:
@@ -178,17 +256,18 @@ def _work_out(
     snapshot: Snapshot | None,
     mappings: Sequence[ProductMapping],
     held: Sequence[Registration],
-    now: datetime,
+    order: _Order,
     *,
     trigger: str,
     actor: str = "",
     room: int | None = None,
+    locking: bool = True,
 ) -> _Work:
-    using = database()
+    using, now = database(), order.now
     work = _Work(ref, Changes(held, _READ_BY_SYNC))
     plan = derive(snapshot, mappings, held)
     if plan.new or plan.unmapped:
-        plan = _within_go_live(ref, snapshot, mappings, held, plan, using)
+        plan = _within_go_live(ref, snapshot, mappings, held, plan, using, has_sales=order.has_sales)
     by_id = {mapping.pk: mapping for mapping in mappings}
     rows = {row.pk: row for row in held}
     pairs_before = {row.pk: row.pair for row in held}
@@ -204,12 +283,19 @@ def _work_out(
         work.withheld += len(new) - len(kept)
         new = kept
     work.new = new
-    _hold_same_email([*new, *(row for row in held if _may_be_held(row))], now, using)
+    asking = [row for row in (*new, *(row for row in held if _may_be_held(row))) if _asks_for_email(row)]
+    # A row that went to another learner or product may have covered somebody: both pairs are looked at.
+    altered = work.changes.changed_rows()
+    pairs = {row.pair for row in (*new, *altered, *asking)} | {pairs_before[row.pk] for row in altered}
+    pairs = {pair for pair in pairs if pair[0]}
+    others = _neighbours(asking, pairs, held, using, locking=locking)
+    _hold_same_email(asking, [*held, *others], now)
+    covered = decide([*held, *new, *others], pairs, now)
+    work.others = [row for row in covered if row.order_ref != ref]
+    work.recheck |= any(row.order_ref == ref and row.obstacle == Obstacle.NONE for row in covered)
     work.changed = work.changes.changed_rows()
     for row in work.changed:
         row.updated_at = now
-    # A row that went to another learner or product may have covered somebody: both pairs are looked at.
-    work.pairs = {row.pair for row in (*new, *work.changed)} | {pairs_before[row.pk] for row in work.changed}
     work.sales = [_unmapped_sale(ref, seat) for seat in plan.unmapped]
     return work
 
@@ -221,6 +307,8 @@ def _within_go_live(
     held: Sequence[Registration],
     plan: Plan,
     using: str,
+    *,
+    has_sales: bool,
 ) -> Plan:
     """Leave out what history must not bring, and seats sold unmapped about which staff have not decided."""
     go_live = conf().go_live
@@ -229,6 +317,8 @@ def _within_go_live(
         # A seat that is registered already is no history: its new learner follows the one before.
         seated = {row.seat_key for row in held}
         return replace(plan, new=tuple(one for one in plan.new if one.seat_key in seated), unmapped=())
+    if not has_sales:
+        return plan
     sales = UnmappedSale.objects.using(using).filter(order_ref=ref).values_list("seat_key", "decision")
     known = dict(sales)
     if known and plan.new:
@@ -299,17 +389,44 @@ def _may_be_held(row: Registration) -> bool:
     return row.wanted and not row.touched and row.obstacle in (Obstacle.NONE, Obstacle.IDENTITY)
 
 
-def _hold_same_email(rows: Iterable[Registration], now: datetime, using: str) -> None:
+def _asks_for_email(row: Registration) -> bool:
+    return bool(row.email_key and row.remote_user_id and not row.identity_checked)
+
+
+def _neighbours(
+    asking: Sequence[Registration],
+    pairs: Collection[tuple[str, str]],
+    held: Sequence[Registration],
+    using: str,
+    *,
+    locking: bool,
+) -> list[Registration]:
+    """Read and lock what other orders have for the same addresses, and for the same learners and products."""
+    conditions = []
+    if asking:
+        addresses = {row.email_key for row in asking}
+        conditions.append(Q(email_key__in=addresses, at_elevate__in=LIVE))
+    if pairs:
+        conditions.append(of_pairs(pairs))
+    if connections[using].vendor != "mysql" and conditions:
+        conditions = [reduce(or_, conditions)]
+    found: dict[int, Registration] = {row.pk: row for row in held}
+    own = set(found)
+    for condition in conditions:
+        # One by one on MySQL and MariaDB: for an OR they may scan the table, and lock all of it on the way.
+        rows = Registration.objects.using(using).filter(condition).order_by("pk")
+        found.update(
+            (row.pk, row) for row in (rows.select_for_update() if locking else rows) if row.pk not in own
+        )
+    return [row for pk, row in sorted(found.items()) if pk not in own]
+
+
+def _hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration], now: datetime) -> None:
     """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
-    asking = [row for row in rows if row.email_key and row.remote_user_id and not row.identity_checked]
-    if not asking:
-        return
     known: dict[str, set[str]] = defaultdict(set)
-    found = Registration.objects.using(using).filter(
-        email_key__in={row.email_key for row in asking}, at_elevate__in=LIVE
-    )
-    for email_key, user_id in found.values_list("email_key", "remote_user_id"):
-        known[email_key].add(user_id)
+    for row in rows:
+        if row.at_elevate in LIVE:
+            known[row.email_key].add(row.remote_user_id)
     for row in asking:
         others = known[row.email_key] - {row.remote_user_id}
         held = bool(others) and row.remote_user_id not in known[row.email_key]
@@ -329,7 +446,7 @@ def _write(work: _Work, using: str, now: datetime) -> None:
         UnmappedSale.objects.using(using).bulk_create(work.sales, ignore_conflicts=True)
     if work.recheck:
         marks.insert(work.order_ref, using=using, seconds=conf().cancel_grace)
-    cover(work.pairs, now)
+    save(work.others, using)
 
 
 def _record_failure(ref: str, error: Exception) -> SyncResult:
@@ -355,8 +472,10 @@ def preview(order_refs: Sequence[str]) -> list[SyncResult]:
     for row in Registration.objects.using(using).filter(order_ref__in=list(order_refs)).order_by("pk"):
         held[row.order_ref].append(row)
     mappings = _mappings(snapshots.values(), using)
-    now = database_now(using)
+    order = _Order(database_now(using))
     return [
-        _work_out(ref, snapshots.get(ref), mappings, held[ref], now, trigger="preview").result()
+        _work_out(
+            ref, snapshots.get(ref), mappings, held[ref], order, trigger="preview", locking=False
+        ).result()
         for ref in order_refs
     ]

@@ -163,20 +163,20 @@ def test_an_order_reference_with_a_percent_sign_is_kept_to_the_letter(plainshop)
 def test_outside_a_transaction_an_order_is_read_only_after_a_quiet_while(plainshop, settings):
     settings.ELEVATE = {**settings.ELEVATE, "QUIET_TIME": 100.0}
     order_changed("1")
-    assert queue.due_orders(10) == []
+    assert list(queue.due_orders(10)) == []
     OrderMark.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert queue.due_orders(10) == ["1"]
+    assert list(queue.due_orders(10)) == ["1"]
     order_changed("1")
-    assert queue.due_orders(10) == [], "a newer mark prolongs the quiet while"
+    assert list(queue.due_orders(10)) == [], "a newer mark prolongs the quiet while"
     OrderMark.objects.filter(due_at__lt=timezone.now()).update(due_at=timezone.now() - timedelta(seconds=60))
-    assert queue.due_orders(10) == ["1"], "but not for ever"
+    assert list(queue.due_orders(10)) == ["1"], "but not for ever"
 
 
 def test_the_order_that_waits_longest_is_read_first(plainshop):
     for age, ref in ((1, "young"), (9, "old"), (5, "middle"), (2, "old")):
         OrderMark.objects.create(order_ref=ref, due_at=timezone.now() - timedelta(seconds=age))
-    assert queue.due_orders(10) == ["old", "middle", "young"]
-    assert queue.due_orders(1) == ["old"]
+    assert list(queue.due_orders(10)) == ["old", "middle", "young"]
+    assert list(queue.due_orders(1)) == ["old"]
 
 
 def test_a_mark_of_another_thread_is_no_memo_for_this_one(plainshop):

@@ -9,12 +9,14 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from elevate_integration import staff
 from elevate_integration.delivery import queue
 from elevate_integration.delivery.sweep import sweep
 from elevate_integration.lifecycle import Outcome
+from elevate_integration.marks import order_changed
 from elevate_integration.models import (
     Attempt,
     DeliveryState,
@@ -46,6 +48,11 @@ def only() -> Registration:
 
 def sync(invoice: Invoice, **options):
     return sync_order(invoice.pk, trigger="staff", **options)
+
+
+def mark_ids(invoice: Invoice) -> list[int]:
+    OrderMark.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    return list(OrderMark.objects.filter(order_ref=str(invoice.pk)).values_list("pk", flat=True))
 
 
 # Bad input: the seat is held, the others go on.
@@ -562,9 +569,49 @@ def test_syncing_an_order_that_is_in_step_writes_nothing(sell, deliver, django_a
     deliver()
     with django_assert_max_num_queries(9):
         assert not sync(invoice).writes
-    before = TrackedOrder.objects.get().last_synced_at
-    sync(invoice)
-    assert TrackedOrder.objects.get().last_synced_at == before
+    before = TrackedOrder.objects.values().get(), list(Registration.objects.values())
+    with CaptureQueriesContext(connection) as asked:
+        sync(invoice)
+    writes = [query["sql"] for query in asked if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    if connection.features.has_select_for_update:
+        assert writes == []
+    assert (TrackedOrder.objects.values().get(), list(Registration.objects.values())) == before
+
+
+@pytest.mark.parametrize("held", [0, 9])
+def test_an_order_of_ten_seats_takes_six_queries_besides_the_sources(sell, deliver, held):
+    invoice = sell(*["ETHICS"] * max(held, 1))
+    if held:
+        deliver()
+    Item.objects.bulk_create(
+        Item(invoice=invoice, course="LAW", person_id=f"M-{n}", first_name="Ada", email=f"m{n}@example.org")
+        for n in range(10 - max(held, 1))
+    )
+    order_changed(invoice.pk)
+    seen = mark_ids(invoice)
+    with CaptureQueriesContext(connection) as asked:
+        assert sync_order(invoice.pk, seen=seen).created == 10 - held
+    ours = [query["sql"] for query in asked if "elevate_integration_" in query["sql"]]
+    # SQLite locks by writing; MySQL and MariaDB read the neighbours in two steps, and look before they insert.
+    assert len(ours) <= {"postgresql": 6, "sqlite": 7}.get(connection.vendor, 8)
+    assert not OrderMark.objects.exists()
+
+
+def test_marks_that_another_worker_has_read_meanwhile_are_not_read_again(sell):
+    invoice = sell("ETHICS")
+    seen = mark_ids(invoice)
+    assert sync_order(invoice.pk, seen=seen).created == 1
+    assert sync_order(invoice.pk, seen=seen).skipped
+    assert Registration.objects.count() == 1
+
+
+def test_an_order_whose_own_row_was_lost_keeps_its_registrations(sell, deliver, elevate):
+    invoice = sell("ETHICS")
+    deliver()
+    TrackedOrder.objects.all().delete()
+    assert not sync(invoice).writes
+    assert statuses() == ["registered"]
+    assert len(elevate.calls) == 1
 
 
 def test_a_preview_writes_nothing(sell, plainshop):

@@ -36,7 +36,7 @@ class FailedFilter(admin.SimpleListFilter):
 class TrackedOrderAdmin(StaffPage):
     """Orders, when they were last read, and why one could not be."""
 
-    list_display = ("order_ref", "in_store", "last_synced_at", "failures", "last_error")
+    list_display = ("order_ref", "in_store", "first_synced_at", "failures", "last_error")
     list_filter = (FailedFilter,)
     search_fields = ("order_ref",)
     ordering = ("-pk",)

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Subquery
+
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcome
@@ -37,6 +39,17 @@ def locked(using: str) -> DeliveryState:
         rows.bulk_create([DeliveryState(pk=1)], ignore_conflicts=True)
         state = rows.select_for_update().get(pk=1)
     return state
+
+
+def glance(using: str) -> dict[str, Subquery]:
+    """Give annotations that bring the gate's state along with the rows of another query; see `is_open`."""
+    state = DeliveryState.objects.using(using).filter(pk=1)
+    return {f"gate_{name}": Subquery(state.values(name)[:1]) for name in ("paused", "gate", "failures")}
+
+
+def is_open(row: Any) -> bool:
+    """Tell from a row that was annotated with `glance` whether calls may go out freely."""
+    return not (row.gate_paused or row.gate_gate)
 
 
 def admits(state: DeliveryState, due: Any, using: str) -> Any:
@@ -72,11 +85,14 @@ def alarm(state: DeliveryState, text: str, now: datetime, using: str) -> None:
 
 
 def judge(results: Sequence[Result], rows: Sequence[Registration], using: str) -> None:
-    """Draw the conclusions of a group of answers for delivery as a whole. Runs in the settling transaction."""
+    """Draw the conclusions of a group of answers for delivery as a whole. Runs in the settling transaction.
+
+    rows: the rows of these answers, annotated with `glance`.
+    """
     called = [result for result in results if result.called]
-    state = DeliveryState.objects.using(using).filter(pk=1).first()
     troubled = any(r.outcome is not Outcome.DONE or r.key_refused for r in called)
-    if not called or not (troubled or (state is not None and (state.gate or state.failures))):
+    eventful = any(row.gate_gate or row.gate_failures for row in rows[:1])  # type: ignore[attr-defined]
+    if not called or not (troubled or eventful):
         return
     state = locked(using)
     now = database_now(using)

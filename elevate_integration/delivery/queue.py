@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
-from django.db.models import Min, Subquery, prefetch_related_objects
+from django.db.models import Subquery
 
 from elevate_integration import signals
 from elevate_integration.bulk import Changes
@@ -30,6 +30,7 @@ from elevate_integration.retrying import retried
 logger = logging.getLogger(__name__)
 
 _LONGEST_QUIET = 10.0
+_MARKS_PER_ORDER = 20
 # A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
 _UNWRITABLE = (DatabaseError, ValueError)
 _CLAIMED = (
@@ -72,11 +73,17 @@ class Result:
     called: bool = True
 
 
-def due_orders(limit: int) -> list[str]:
-    """Give the orders to sync now, the longest-waiting first."""
+def due_orders(limit: int) -> dict[str, list[int]]:
+    """Give at most `limit` orders to sync now, the longest-waiting first, each with its due marks that were found.
+
+    An order with very many marks comes again for the rest of them.
+    """
     marks = OrderMark.objects.using(database()).due().settled_down(at_most=_LONGEST_QUIET)
-    refs = marks.values("order_ref").annotate(first=Min("due_at")).order_by("first")
-    return [row["order_ref"] for row in refs[:limit]]
+    found: dict[str, list[int]] = {}
+    for ref, pk in marks.order_by("due_at", "pk").values_list("order_ref", "pk")[: limit * _MARKS_PER_ORDER]:
+        if ref in found or len(found) < limit:
+            found.setdefault(ref, []).append(pk)
+    return found
 
 
 @dataclass(frozen=True)
@@ -123,30 +130,47 @@ def claim(limit: int) -> list[Claimed]:
     Gives nothing while delivery is paused, and one row at a time while Elevate is away.
     """
     using = database()
-    rows = Registration.objects.using(using)
     if limit < 1:
         return []
     with transaction.atomic(using=using):
         _write_first(using)
-        _lapse(using)
-        state = DeliveryState.objects.using(using).filter(pk=1).first()
-        due = _skipping_locked(rows.due().filter(claim_token=None).order_by("due_at", "pk"), using)
-        if state is not None and (state.paused or state.gate):
-            due = gate.admits(state, due, using)
-            limit = 1
+        taken = _take(limit, using)
         token = uuid.uuid4()
-        taken = list(due[:limit])
         changes = Changes(taken, _CLAIMED)
         for row in taken:
             _stamp(row, token)
-        if state is not None and state.gate and taken:
-            gate.probing(state, using)
         _brake(taken, using)
-        # Not by a join: a locked mapping would hide its registrations from SKIP LOCKED.
-        prefetch_related_objects(taken, "mapping")
         claimed = [row for row in taken if row.claim_token is not None]
         changes.write(using)
     return [Claimed(row, Operation(row.claimed_for), token) for row in claimed]
+
+
+def _take(limit: int, using: str) -> list[Registration]:
+    """Lock the rows to be claimed: one query while all is well, since it also tells of the gate and of dead leases."""
+    rows = Registration.objects.using(using).due().order_by("due_at", "pk")
+    found = _with_mapping(_skipping_locked(rows, using).annotate(**gate.glance(using)), limit, using)
+    if not found:
+        return []
+    shut = not gate.is_open(found[0])
+    if not shut and all(row.claim_token is None for row in found):
+        return found
+    _lapse(Registration.objects.using(using).due().order_by("pk"), using)
+    free = _skipping_locked(rows.filter(claim_token=None), using)
+    if not shut:
+        return _with_mapping(free, limit, using)
+    state = gate.locked(using)
+    found = _with_mapping(gate.admits(state, free, using), 1, using)
+    if found and state.gate:
+        gate.probing(state, using)
+    return found
+
+
+def _with_mapping(rows: Any, limit: int, using: str) -> list[Registration]:
+    features = connections[using].features
+    if features.has_select_for_update and not features.has_select_for_update_of:
+        # Not by a join: a locked mapping would hide its registrations from SKIP LOCKED.
+        return list(rows.prefetch_related("mapping")[:limit])
+    return list(rows.select_related("mapping")[:limit])
 
 
 def _write_first(using: str) -> None:
@@ -179,12 +203,9 @@ def _stamp(row: Registration, token: uuid.UUID) -> None:
         row.registration_id, row.site = "", conf().url
 
 
-def _lapse(using: str) -> None:
-    """End leases that ran out, with an attempt that says so."""
-    expired = _skipping_locked(
-        Registration.objects.using(using).due().filter(claim_token__isnull=False).order_by("pk"), using
-    )
-    for row in expired[:50]:
+def _lapse(rows: Any, using: str) -> None:
+    """End the leases that ran out among these rows, with an attempt that says so."""
+    for row in _skipping_locked(rows.filter(claim_token__isnull=False), using)[:50]:
         result = Result(
             Claimed(row, Operation(row.claimed_for), row.claim_token),
             Outcome.UNKNOWN,
@@ -279,7 +300,7 @@ def _settle_group(results: Sequence[Result]) -> None:
         _write_first(using)
         ids = [result.claimed.row.pk for result in results]
         rows = Registration.objects.using(using).filter(pk__in=ids).order_by("pk").select_for_update()
-        held = {row.pk: row for row in rows.annotate(db_now=DatabaseNow())}
+        held = {row.pk: row for row in rows.annotate(db_now=DatabaseNow(), **gate.glance(using))}
         changes = Changes(list(held.values()), _SETTLED)
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
         told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]

@@ -26,7 +26,7 @@ from elevate_integration.sync import sync_order
 
 logger = logging.getLogger(__name__)
 
-_MARKS_PER_STEP = 20
+_ORDERS_PER_STEP = 20
 _HEARTBEAT = 15.0
 _BLOCKED = 1.0
 # Seconds: for how long answers are gathered, and how often a worker with its hands full looks at the marks.
@@ -159,8 +159,8 @@ class Worker:
         return len(group)
 
     def _sync_marks(self) -> bool:
-        refs = queue.due_orders(_MARKS_PER_STEP)
-        results = [sync_order(ref) for ref in refs]
+        orders = queue.due_orders(_ORDERS_PER_STEP)
+        results = [sync_order(ref, seen=seen) for ref, seen in orders.items()]
         return any(not result.skipped and not result.error for result in results)
 
     def _send_due(self) -> bool:

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('order_ref', elevate_integration.models.ReferenceField(max_length=150, unique=True, verbose_name='order')),
-                ('last_synced_at', models.DateTimeField(null=True, verbose_name='last synced')),
+                ('first_synced_at', models.DateTimeField(null=True, verbose_name='first read')),
                 ('last_error', models.TextField(blank=True, verbose_name='last error')),
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
                 ('failed_at', models.DateTimeField(null=True, verbose_name='failing since')),

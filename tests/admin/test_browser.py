@@ -111,7 +111,7 @@ def test_the_lists_fit_beside_the_navigation_and_the_filters(
         email="wilhelmina.featherstonehaugh@association-of-surveyors.example.org",
         product_title="Professional Responsibility and Ethics",
     )
-    TrackedOrder.objects.create(order_ref="9001", failures=3, last_error="x" * 200, last_synced_at=now())
+    TrackedOrder.objects.create(order_ref="9001", failures=3, last_error="x" * 200, first_synced_at=now())
     for address in ("registration/", "productmapping/", "trackedorder/"):
         page.goto(f"/admin/elevate_integration/{address}")
         room = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.results'))")
