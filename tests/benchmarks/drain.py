@@ -1,112 +1,77 @@
-"""How fast due registrations are delivered: `python -m tests.benchmarks.drain --rows 5000 --threads 16 --workers 2`.
-
-Uses the database of TEST_DATABASE_URL (PostgreSQL is what counts) in a schema of its own, over HTTPS.
-"""
+"""5,000 due registrations over HTTPS to a server that answers at once: ours against what people would use instead."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
-import sys
 import time
-from typing import Any
 
-import django
+import requests
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+from tests.benchmarks import draining, stand
+from tests.benchmarks.report import Line, at_least, rival
+from tests.benchmarks.rivals.engines import OTHERS, TUNED_CELERY, TUNED_CELERY_FIGURE
 
-
-def start_elevate(latency: float) -> tuple[subprocess.Popen[str], str, str]:
-    command = [sys.executable, "-m", "tests.benchmarks.fast_elevate", "--tls", "--latency", str(latency)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    url, ca_path = server.stdout.readline().split()
-    return server, url, ca_path
+_OVER_CELERY, _OVER_OTHERS = 3.0, 2.5
+_THREADS = (4, 8, 16)
+# A rival that is slow gets fewer rows: its rate is the same, and the run ends before lunch.
+_SECONDS = 15.0
 
 
-def seed(rows: int) -> None:
-    from elevate_integration.clock import database_now
-    from elevate_integration.models import DeliveryState, ProductMapping, Registration, database
+def run(*, small: bool) -> list[Line]:
+    """Drain with every engine, one after the other."""
+    rows = 100 if small else 5000
+    found = [_server_alone(200 if small else 5000)]
+    celery = []
+    for engine in TUNED_CELERY:
+        drained = draining.theirs(engine, rows)
+        celery.append(drained.rate)
+        found.append(Line("drain", engine.name, f"{drained.rate:.0f}/s", cpu=drained.cpu))
+    best_celery = max(celery)
+    found.append(rival("drain", "Celery, tuned, the better one", best_celery, TUNED_CELERY_FIGURE))
+    others = []
+    for engine in OTHERS:
+        few = min(rows, int(engine.figure * _SECONDS))
+        drained = draining.theirs(engine, few)
+        others.append(drained.rate)
+        found.append(
+            rival("drain", f"{engine.name}, {few} rows", drained.rate, engine.figure, cpu=drained.cpu)
+        )
+    return [*found, *_ours(rows, best_celery, max(others), small=small)]
 
-    Registration.objects.all().delete()
-    DeliveryState.objects.all().delete()
-    mapping = ProductMapping.objects.get_or_create(product_key="bench", remote_product_id="ABCD1234")[0]
-    now = database_now(database())
-    DeliveryState.objects.create(pk=1, sweep_due_at=now.replace(year=now.year + 1))
-    Registration.objects.bulk_create(
-        [
-            Registration(
-                order_ref=str(n), seat_key="1", mapping=mapping, remote_product_id="ABCD1234", learner_key=f"M-{n}",
-                remote_user_id=f"M-{n}", firstname="Ada", lastname="Sample", email=f"m{n}@example.org",
-                amount_paid="120.00", due_at=now,
+
+def _ours(rows: int, celery: float, others: float, *, small: bool) -> list[Line]:
+    found, rates = [], {}
+    for threads in (8,) if small else _THREADS:
+        drained = draining.ours(rows, threads=threads)
+        rates[threads] = drained.rate
+        found.append(Line("drain", f"ours, {threads} threads", f"{drained.rate:.0f}/s", cpu=drained.cpu))
+    best = max(rates, key=lambda threads: rates[threads])
+    both = draining.ours(rows, threads=best, count=2)
+    found.append(Line("drain", f"ours, 2 processes of {best} threads", f"{both.rate:.0f}/s", cpu=both.cpu))
+    for name, rate in ((f"1 process, {best} threads", rates[best]), ("2 processes", both.rate)):
+        found.append(
+            at_least("drain", f"ours, {name}, over tuned Celery", rate / celery, _OVER_CELERY, "{:.2f}x")
+        )
+        found.append(
+            at_least(
+                "drain", f"ours, {name}, over the best of the others", rate / others, _OVER_OTHERS, "{:.2f}x"
             )
-            for n in range(rows)
-        ],
-        batch_size=1000,
-    )  # fmt: skip
+        )
+    return found
 
 
-def drain(rows: int, threads: int, workers: int, url: str, ca_path: str) -> float:
-    from elevate_integration.models import Registration
-
-    environment = {**os.environ, "BENCH_URL": url, "BENCH_CA": ca_path}
-    command = [sys.executable, "-m", "tests.benchmarks.drain", "--as-worker", "--threads", str(threads)]
-    started = time.perf_counter()
-    running = [subprocess.Popen(command, env=environment) for _ in range(workers)]
-    for process in running:
-        process.wait()
-    seconds = time.perf_counter() - started
-    assert Registration.objects.filter(status="registered").exclude(registration_id="").count() == rows
-    return seconds
-
-
-def work(threads: int) -> None:
-    from django.conf import settings
-    from django.test import override_settings
-
-    from elevate_integration.delivery.worker import Worker
-
-    there = {"URL": os.environ["BENCH_URL"], "CA_BUNDLE": os.environ["BENCH_CA"]}
-
-    override_settings(ELEVATE={**settings.ELEVATE, **there}).enable()
-    started = time.perf_counter()
-    made = Worker(threads=threads).run_once(sweeping=False)
-    spent = time.perf_counter() - started
-    print(f"  a worker made {made} calls in {spent:.2f} s: {made / spent:.0f} a second")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=5000)
-    parser.add_argument("--threads", type=int, default=16)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--latency", type=float, default=0.0)
-    parser.add_argument("--as-worker", action="store_true")
-    options = parser.parse_args()
-    django.setup()
-    if options.as_worker:
-        work(options.threads)
-        return
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
-    server, url, ca_path = start_elevate(options.latency)
-    try:
-        seed(options.rows)
-        seconds = drain(options.rows, options.threads, options.workers, url, ca_path)
-    finally:
-        server.terminate()
-        server.wait()
-    _tell(options, seconds)
-
-
-def _tell(options: Any, seconds: float) -> None:
-    print(
-        f"{options.rows} rows, {options.workers} workers of {options.threads} threads, {options.latency} s server: "
-        f"{options.rows / seconds:.0f} rows a second, process start included"
+def _server_alone(calls: int) -> Line:
+    """Ask the server as fast as one plain connection can: its CPU per call says how far it is from holding us up."""
+    with stand.elevate() as server, requests.Session() as session:
+        session.verify, session.trust_env = server.ca, False
+        session.get(f"{server.url}/stats", timeout=10)
+        began, started = server.stats()["cpu"], time.monotonic()
+        for _ in range(calls):
+            session.post(f"{server.url}/api/registrations", data=b"{}", timeout=10)
+        spent = server.stats()["cpu"] - began
+        rate = calls / (time.monotonic() - started)
+    return Line(
+        "drain",
+        "the server alone",
+        f"{spent / calls * 1e6:.0f} us of CPU a call: {calls / max(spent, 1e-9):.0f}/s on one core",
+        cpu=f"one `requests` client: {rate:.0f}/s",
     )
-
-
-if __name__ == "__main__":
-    main()

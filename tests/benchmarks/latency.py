@@ -1,0 +1,109 @@
+"""From the commit of an order to the arrival of its request at Elevate, with each way to wake delivery.
+
+Orders come at random moments, about 20 a second, whatever became of the one before. Ours syncs in between.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.benchmarks import draining, fill, stand
+from tests.benchmarks.report import Line, at_most
+from tests.benchmarks.rivals.engines import CELERY_PREFORK, DJANGO_Q, PROCRASTINATE
+
+_WORKER = ("-m", "django", "elevate_worker")
+_WARM_UP = 10
+
+
+@dataclass(frozen=True)
+class _Way:
+    """buyer: how the buying process enqueues, see `buyer`. limit: milliseconds for the median, where one is promised."""
+
+    name: str
+    buyer: str
+    commands: Sequence[Sequence[str]] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    limit: float = 0.0
+
+
+_WAYS = (
+    _Way("ours, thread of the web process", "ours", (), {"BENCH_DISPATCHER": "thread"}, limit=5.0),
+    _Way("ours, worker told by NOTIFY", "ours", (_WORKER,), limit=6.0),
+    _Way("ours, worker that nobody tells: looks every second", "untold", (_WORKER,)),
+    _Way("Celery on Redis", "celery", CELERY_PREFORK.commands),
+    _Way("Procrastinate", "procrastinate", PROCRASTINATE.commands),
+    _Way("django-q2 on Redis", "django_q", DJANGO_Q.commands),
+)
+
+
+def run(*, small: bool) -> list[Line]:
+    """Buy with each way, one after the other."""
+    found: list[Line] = []
+    for way in _WAYS:
+        waits, cpu = _waits(way, 30 if small else 300)
+        middle, late = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
+        cost = f"{cpu:.1f} ms/order"
+        what = f"{way.name}: p50"
+        if way.limit:
+            found.append(at_most("latency", what, middle, way.limit, "{:.1f} ms", cost))
+        else:
+            found.append(Line("latency", what, f"{middle:.1f} ms", cpu=cost))
+        found.append(Line("latency", f"{way.name}: p99 of {len(waits)}", f"{late:.1f} ms"))
+    return found
+
+
+def _waits(way: _Way, samples: int) -> tuple[list[float], float]:
+    """Give the milliseconds between commit and arrival in order of size, and the CPU milliseconds of an order."""
+    fill.empty()
+    count = samples + _WARM_UP
+    with stand.elevate(arrivals=True) as server, draining.forgetting():
+        environment = {**server.environment(), **way.environment}
+        with (
+            stand.processes(way.commands, environment) as workers,
+            _buyer(way.buyer, count, {**environment, **way.environment}) as buyer,
+        ):
+            stand.wait_until(lambda: server.stats()["count"] > 0, alive=workers)
+            before, started = workers.cpu(), server.stats()["count"]
+            stand.wait_until(lambda: server.stats()["count"] >= count, every=0.25, alive=workers)
+            cpu = (workers.cpu() - before) / max(count - started, 1) * 1e3
+            told = json.loads(buyer.finish())
+        arrivals = server.stats()["arrivals"]
+    commits: dict[str, float] = told["commits"]
+    late = list(commits)[_WARM_UP:]
+    cpu += told["cpu"] / count * 1e3
+    return sorted((arrivals[person] - commits[person]) * 1e3 for person in late), cpu
+
+
+class _buyer:  # noqa: N801 - reads as a context manager
+    """The process that buys. It waits for a line before it ends, so that a delivering thread of its own can finish."""
+
+    def __init__(self, how: str, count: int, environment: dict[str, str]) -> None:
+        import os
+
+        command = [sys.executable, "-m", "tests.benchmarks.buyer", how, str(count)]
+        self._popen = subprocess.Popen(
+            command,
+            env={**os.environ, **environment, "PYTHONWARNINGS": "ignore"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> _buyer:
+        # Workers need a moment to be ready; the first orders are not counted either.
+        time.sleep(0)
+        return self
+
+    def finish(self) -> str:
+        """Let it end, and give what it tells."""
+        out, _ = self._popen.communicate("end\n", timeout=60)
+        return out.splitlines()[-1]
+
+    def __exit__(self, *error: object) -> None:
+        self._popen.kill()
+        self._popen.wait()

@@ -1,0 +1,59 @@
+"""The plain shop as its owner would write it for a million orders: batches cost two queries, open carts cost none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db import connection
+from django.db.models.signals import post_delete, post_save
+
+from elevate_integration.orders.source import Snapshot, Watch
+from tests.plainshop.source import PlainSource
+
+
+def _order_of_item(instance: Any, **_: Any) -> str:
+    return "" if instance.invoice.state == "cart" else str(instance.invoice_id)
+
+
+class BatchSource(PlainSource):
+    """Counts the queries that are the source's own, where somebody captures queries."""
+
+    own: ClassVar[int] = 0
+
+    def watches(self) -> Iterable[Watch]:
+        for signal in (post_save, post_delete):
+            yield Watch(
+                signal,
+                "plainshop.Invoice",
+                lambda instance, **_: "" if instance.state == "cart" else str(instance.pk),
+            )
+            yield Watch(signal, "plainshop.Item", _order_of_item)
+
+    def snapshot(self, order_ref: str) -> Snapshot | None:
+        before = len(connection.queries_log)
+        found = super().snapshot(order_ref)
+        BatchSource.own += len(connection.queries_log) - before
+        return found
+
+    def placed_at(self, order_ref: str) -> Any:
+        before = len(connection.queries_log)
+        found = super().placed_at(order_ref)
+        BatchSource.own += len(connection.queries_log) - before
+        return found
+
+    def snapshots(self, order_refs: Sequence[str]) -> Mapping[str, Snapshot | None]:
+        from tests.plainshop.models import Invoice, Item
+
+        invoices = Invoice.objects.in_bulk([int(ref) for ref in order_refs])
+        items: dict[int, list[Item]] = defaultdict(list)
+        for item in Item.objects.filter(invoice__in=invoices).order_by("pk"):
+            items[item.invoice_id].append(item)
+        return {ref: self._whole(ref, invoices.get(int(ref)), items) for ref in order_refs}
+
+    def _whole(self, ref: str, invoice: Any, items: Mapping[int, list[Any]]) -> Snapshot | None:
+        if invoice is None:
+            return None
+        paid = invoice.state == "paid"
+        return Snapshot(ref, None, tuple(self._seat(item, paid) for item in items[invoice.pk]))
