@@ -54,11 +54,14 @@ def condition(state: DeliveryState, now: datetime, dispatcher: str) -> str:
         return PAUSED
     if state.gate:
         return state.gate
+    return SILENT if is_silent(state, now, dispatcher) else RUNNING
+
+
+def is_silent(state: DeliveryState, now: datetime, dispatcher: str) -> bool:
+    """Tell whether nobody delivers, as far as signs of life tell; also while delivery is paused or waits."""
     limit = silent_after(dispatcher)
     beat = state.heartbeat_at
-    if limit is not None and (beat is None or (now - beat).total_seconds() > limit):
-        return SILENT
-    return RUNNING
+    return limit is not None and (beat is None or (now - beat).total_seconds() > limit)
 
 
 def due_too_long(oldest_due: datetime | None, now: datetime) -> bool:
@@ -246,8 +249,9 @@ def troubled_rows(status: Status) -> Any:
     return rows.filter(due_at=None)
 
 
-def troubles(by_status: Mapping[str, int], at_most: int = GROUPED_AT_MOST) -> Troubles:
+def troubles(by_status: Mapping[str, int]) -> Troubles:
     """Group what needs a person. by_status: the counts, so that empty statuses cost no query; else one for each."""
+    at_most = GROUPED_AT_MOST
     rows: list[Registration] = []
     more = []
     for status in TROUBLED:

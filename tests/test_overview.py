@@ -184,10 +184,11 @@ def test_only_what_waits_for_a_person_is_trouble(mapping):
     assert {r.pk for r in shown} == {r.pk for r in waiting}
 
 
-def test_only_the_newest_are_grouped_and_the_rest_is_named(mapping):
+def test_only_the_newest_are_grouped_and_the_rest_is_named(mapping, monkeypatch):
+    monkeypatch.setattr(overview, "GROUPED_AT_MOST", 3)
     made = [make_row(mapping, obstacle="refused") for _ in range(4)]
     make_row(mapping, obstacle="incomplete")
-    found = overview.troubles(Registration.objects.by_status(), at_most=3)
+    found = overview.troubles(Registration.objects.by_status())
     assert found.more == [Status.REFUSED]
     assert [r.pk for r in found.groups[0].rows] == [r.pk for r in reversed(made[1:])]
 

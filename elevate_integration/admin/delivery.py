@@ -6,22 +6,43 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from elevate_integration import staff
+from elevate_integration import overview, staff
 from elevate_integration.admin import show
-from elevate_integration.admin.base import ListOnlyPage, address, may, must, must_post, record, render, who
+from elevate_integration.admin.base import (
+    APP,
+    ListOnlyPage,
+    address,
+    may,
+    must,
+    must_post,
+    record,
+    render,
+    who,
+)
+from elevate_integration.admin.overview import SEES_DELIVERY, history
 from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
 from elevate_integration.models import DeliveryState, Registration, database
 from elevate_integration.words import GATES, STATUSES
 
-_SILENT_AFTER = 120.0
+_HISTORY = 20
+_ACTS = {"pause": staff.pause, "resume": staff.resume, "clear_alarm": staff.clear_alarm}
 _SAID = {
     "pause": _("Delivery is paused."),
     "resume": _("Delivery goes on."),
     "clear_alarm": _("The alarm is cleared."),
+}
+_RECORDED = {
+    "pause": _("Paused delivery."),
+    "resume": _("Resumed delivery."),
+    "clear_alarm": _("Cleared the alarm."),
+}
+_SAID_ALREADY = {
+    "pause": _("Delivery was paused already."),
+    "clear_alarm": _("There was no alarm any more."),
 }
 
 
@@ -43,7 +64,6 @@ class DeliveryStateAdmin(ListOnlyPage):
         must(self.has_view_permission(request))
         state = staff.delivery_state()
         now = database_now(database())
-        silent = state.heartbeat_at is None or (now - state.heartbeat_at).total_seconds() > _SILENT_AFTER
         return render(
             self,
             request,
@@ -51,7 +71,7 @@ class DeliveryStateAdmin(ListOnlyPage):
             title=_("Delivery"),
             state=state,
             gate=GATES.get(state.gate, state.gate),
-            needs_worker=silent and conf().dispatcher != "inline",
+            needs_worker=overview.is_silent(state, now, conf().dispatcher),
             dispatcher=conf().dispatcher,
             elevate=conf().url,
             counts=self._counts(),
@@ -60,6 +80,7 @@ class DeliveryStateAdmin(ListOnlyPage):
             registrations=address(self, "changelist", model="registration"),
             may_act=may(request, "pause_delivery"),
             act_urls={name: address(self, "act", name) for name in _SAID},
+            history=history(_HISTORY),
         )
 
     def _counts(self) -> list[tuple[Any, str, int]]:
@@ -76,12 +97,18 @@ class DeliveryStateAdmin(ListOnlyPage):
         if name not in _SAID:
             raise Http404
         must(self.has_view_permission(request) and may(request, "pause_delivery"))
-        acts = {"pause": staff.pause, "resume": staff.resume, "clear_alarm": staff.clear_alarm}
-        acts[name](actor=who(request))
-        record(request, DeliveryState.objects.filter(pk=staff.delivery_state().pk), _SAID[name])
-        self.message_user(request, _SAID[name], messages.SUCCESS)
-        return HttpResponseRedirect(address(self, "changelist"))
+        if _ACTS[name](actor=who(request)) is False:
+            self.message_user(request, _SAID_ALREADY[name], messages.WARNING)
+        else:
+            record(request, DeliveryState.objects.filter(pk=staff.delivery_state().pk), _RECORDED[name])
+            self.message_user(request, _SAID[name], messages.SUCCESS)
+        return HttpResponseRedirect(self._back(request))
+
+    def _back(self, request: HttpRequest) -> str:
+        if "overview" in request.POST:
+            return reverse("admin:app_list", args=[APP], current_app=self.admin_site.name)
+        return address(self, "changelist")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let those see it who may see it, or who may pause it."""
-        return may(request, "view_deliverystate", "pause_delivery")
+        return may(request, *SEES_DELIVERY)

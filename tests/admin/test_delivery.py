@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -69,7 +70,43 @@ def test_pause_resume_and_clear(boss: Client) -> None:
     boss.post(f"{PAGE}act/clear_alarm/")
     found = DeliveryState.objects.get()
     assert (found.paused, found.gate, found.alarm) == (False, "", "")
-    assert LogEntry.objects.count() == 3
+    entries = LogEntry.objects.order_by("pk")
+    assert [entry.get_change_message() for entry in entries] == [
+        "Paused delivery.", "Resumed delivery.", "Cleared the alarm.",
+    ]  # fmt: skip
+
+
+def test_the_page_says_who_used_the_switch_and_when(boss: Client) -> None:
+    boss.post(f"{PAGE}act/pause/")
+    boss.post(f"{PAGE}act/resume/")
+    page = text_of(boss.get(PAGE))
+    history = page[page.index("Who paused and resumed") :]
+    assert history.index("Resumed delivery.") < history.index("Paused delivery.")
+    assert history.count("boss@example.org") == 2
+
+
+def test_what_was_so_already_is_told_and_not_recorded_as_done(boss: Client) -> None:
+    state(paused=True, paused_by="ann", paused_at=timezone.now())
+    assert "Delivery was paused already." in text_of(boss.post(f"{PAGE}act/pause/", follow=True))
+    assert "There was no alarm any more." in text_of(boss.post(f"{PAGE}act/clear_alarm/", follow=True))
+    assert DeliveryState.objects.get().paused_by == "ann"
+    assert not LogEntry.objects.exists()
+
+
+def test_an_act_from_the_overview_leads_back_to_it(boss: Client) -> None:
+    assert boss.post(f"{PAGE}act/pause/", {"overview": "yes"})["Location"] == "/admin/elevate_integration/"
+
+
+@pytest.mark.parametrize(
+    ("dispatcher", "seconds", "silent"),
+    [("worker", 300, True), ("thread", 300, False), ("thread", 1000, True), ("inline", 10**6, False)],
+)
+def test_silence_is_judged_by_the_dispatcher(
+    boss: Client, settings: Any, dispatcher: str, seconds: float, silent: bool
+) -> None:
+    settings.ELEVATE = {**settings.ELEVATE, "DISPATCHER": dispatcher}
+    state(heartbeat_at=timezone.now() - timedelta(seconds=seconds))
+    assert ("No sign of life" in text_of(boss.get(PAGE))) is silent
 
 
 @pytest.mark.parametrize("name", ["pause", "resume", "clear_alarm"])
@@ -122,6 +159,7 @@ def test_every_page_stays_on_the_hosts_own_admin_site(
     base = "/back/office/elevate_integration"
     one = row(obstacle="refused")
     for address in (
+        "",
         "registration/",
         f"registration/{one.pk}/change/",
         "productmapping/",

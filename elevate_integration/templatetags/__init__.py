@@ -1,0 +1,3 @@
+"""Template tags, thin doors: each asks one function below."""
+
+from __future__ import annotations
