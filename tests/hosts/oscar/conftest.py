@@ -58,8 +58,11 @@ def source() -> OscarSource:
 
 
 @pytest.fixture
-def deliver() -> Callable[[], int]:
-    """Deliver everything that is due, and what falls due by it. Gives the number of calls made."""
+def deliver(transactional_db: None) -> Callable[[], int]:
+    """Deliver everything that is due, and what falls due by it. Gives the number of calls made.
+
+    The worker's threads see committed rows only, so a test that delivers commits; the others are rolled back.
+    """
     return lambda: Worker(threads=2).run_once(sweeping=False)
 
 

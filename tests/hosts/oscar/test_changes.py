@@ -15,7 +15,7 @@ from elevate_integration.delivery.sweep import sweep
 from elevate_integration.models import OrderMark, ProductMapping, Registration
 from tests.hosts.oscar import shop
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def statuses() -> list[str]:

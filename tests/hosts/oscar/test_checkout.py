@@ -10,7 +10,7 @@ from elevate_integration.models import OrderMark, Registration, UnmappedSale
 from elevate_integration.orders.oscar import OscarSource
 from tests.hosts.oscar import shop
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 class GuestSource(OscarSource):
@@ -116,6 +116,7 @@ def test_an_order_rolled_back_leaves_no_trace(ethics, elevate, deliver):
     assert not elevate.calls
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_checkout_marks_once_per_transaction_and_calls_nobody(ethics, elevate, monkeypatch):
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     client = shop.visitor(shop.member())
