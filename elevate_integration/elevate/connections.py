@@ -14,7 +14,7 @@ from http.client import HTTPResponse
 from time import monotonic
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
@@ -45,6 +45,10 @@ class _Thread(threading.local):
 
 # A pool makes its connections itself, so the call reaches them by way of the thread that runs both.
 current = _Thread()
+
+
+# What a connection is to be handed next, while a request is written: its head, its body, or anything else.
+_HEAD, _BODY, _REST = "head", "body", "rest"
 
 
 class _TimedRaw(io.RawIOBase):
@@ -83,6 +87,10 @@ def _timed_response(sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPRespo
 
 class _Watched(HTTPConnection):
     response_class: Any = staticmethod(_timed_response)
+    # Bytes that arrive whole or not at all.
+    record = 0
+    _step = _REST
+    _head = b""
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         # Connecting to one address after the other can outlast the deadline, and so can a lease: send nothing then.
@@ -91,14 +99,34 @@ class _Watched(HTTPConnection):
         super().putrequest(*args, **kwargs)
 
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
-        # urllib3 sends headers and body apart: a connection that breaks in the headers has sent nothing of use.
-        current.call.body_started = message_body is not None
+        # urllib3 hands over headers and body apart. They go out as one write: half the system calls, on both sides.
+        self._step = _HEAD
         super().endheaders(message_body, encode_chunked=encode_chunked)
+
+    def close(self) -> None:
+        self._step = _REST
+        super().close()
+
+    def send(self, data: Any) -> None:
+        if self._step == _HEAD:
+            self._head, self._step = data, _BODY
+            return
+        if self._step != _BODY:
+            super().send(data)
+            return
+        self._step = _REST
+        if self.sock is None:
+            self.connect()
+        whole = self._head + data
+        # Of a TLS record that was not handed over to its end, the other side can read nothing at all.
+        current.call.body_started = len(whole) > self.record
+        super().send(whole)
         current.call.body_started = True
 
 
 class _WatchedTLS(_Watched, HTTPSConnection):
-    pass
+    # A TLS record holds at most this much (RFC 8446, 5.1).
+    record = 16_384
 
 
 class HTTPPool(HTTPConnectionPool):
@@ -114,3 +142,25 @@ class HTTPSPool(HTTPSConnectionPool):
 
 
 POOLS = {"http": HTTPPool, "https": HTTPSPool}
+
+# Whether to send again is not decided down here.
+_NO_REPEATS = Retry(0, read=False)
+
+
+def post(pool: Any, target: str, body: Any, headers: Any, *, connect: float, read: float) -> Any:
+    """Send one POST through a pool; gives the answer with its body unread. Time-outs in seconds.
+
+    Raises what urllib3 and the operating system raise; `current.call` then tells whether the body was on its way.
+    """
+    return pool.urlopen(
+        "POST",
+        target,
+        body=body,
+        headers=headers,
+        redirect=False,
+        assert_same_host=False,
+        preload_content=False,
+        decode_content=False,
+        retries=_NO_REPEATS,
+        timeout=Timeout(connect=connect, read=read),
+    )
