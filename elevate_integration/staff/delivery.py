@@ -8,6 +8,7 @@ from django.db import transaction
 
 from elevate_integration.clock import database_now
 from elevate_integration.models import DeliveryState, database
+from elevate_integration.retrying import retried
 from elevate_integration.staff.rows import write_first
 from elevate_integration.wake import wake
 
@@ -26,6 +27,7 @@ def _locked() -> DeliveryState:
     return DeliveryState.objects.using(database()).select_for_update().get_or_create(pk=_ONLY_ROW)[0]
 
 
+@retried
 def pause(*, actor: str) -> bool:
     """Send nothing from now on; calls that are open end as usual. False when it was paused already."""
     using = database()
@@ -39,6 +41,7 @@ def pause(*, actor: str) -> bool:
     return True
 
 
+@retried
 def resume(*, actor: str) -> None:
     """Send again, and at once: a wait because Elevate was away or refused the key ends too."""
     using = database()
@@ -57,6 +60,7 @@ def resume(*, actor: str) -> None:
     logger.info("Delivery was resumed by %s.", actor)
 
 
+@retried
 def clear_alarm(*, actor: str) -> bool:
     """Say that a person has seen the alarm. False when there was none."""
     using = database()

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from elevate_integration.lifecycle import AtElevate, Status
 from elevate_integration.marks import order_changed
 from elevate_integration.models import ProductMapping, Registration, UnmappedSale, database
+from elevate_integration.retrying import retried
 from elevate_integration.staff.registering import retry
 from elevate_integration.staff.rows import Acted, write_first
 
@@ -33,6 +34,7 @@ class Decided:
     reason: Text = ""
 
 
+@retried
 def not_for_elevate(product_key: str, title: str, *, actor: str) -> Decided:
     """Say that a product has no course in Elevate. Its open unmapped sales are left as they are."""
     using = database()
@@ -52,6 +54,7 @@ def not_for_elevate(product_key: str, title: str, *, actor: str) -> Decided:
     return decided
 
 
+@retried
 def leave_past(product_key: str, *, actor: str) -> Decided:
     """Leave the seats of a product that were sold before it was mapped; only new sales are registered."""
     using = database()
@@ -62,6 +65,7 @@ def leave_past(product_key: str, *, actor: str) -> Decided:
     return decided
 
 
+@retried
 def apply_to_past(product_key: str, *, actor: str) -> Decided:
     """Register the seats of a product that were sold before it was mapped; their orders are read again."""
     using = database()
@@ -96,11 +100,16 @@ def mapping_changed(mapping_pks: Iterable[Any], *, actor: str) -> Acted:
     """Follow a mended mapping: what never reached Elevate takes over its Remote Product ID, what was refused is
     tried again. What is registered stays as it is.
     """
+    return _follow_mappings(list(mapping_pks), actor=actor)
+
+
+@retried
+def _follow_mappings(mapping_pks: list[Any], *, actor: str) -> Acted:
     using = database()
     with transaction.atomic(using=using):
         write_first(using)
         waiting = Registration.objects.using(using).filter(
-            mapping__in=list(mapping_pks), at_elevate=AtElevate.ABSENT, wanted=True
+            mapping__in=mapping_pks, at_elevate=AtElevate.ABSENT, wanted=True
         )
         refused = list(waiting.filter(status=Status.REFUSED).order_by("pk").values_list("pk", flat=True))
         _pin_anew(waiting)

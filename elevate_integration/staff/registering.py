@@ -16,6 +16,7 @@ from elevate_integration.conf import conf
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, State, Status
 from elevate_integration.marks import order_changed
 from elevate_integration.models import Registration, database
+from elevate_integration.retrying import retried
 from elevate_integration.staff.rows import CALL_OPEN, Acted, LeftAlone, act
 from elevate_integration.sync import SyncResult, sync_order
 from elevate_integration.wake import wake
@@ -99,6 +100,7 @@ def _obstacle_of(problems: str) -> Obstacle:
     return Obstacle.IDENTITY if problems == "same_email" else Obstacle.INCOMPLETE
 
 
+@retried
 def mark_registered(pk: Any, registration_id: str, product_url: str = "", *, actor: str) -> Acted:
     """Record that a person found the registration at Elevate, under this ID. Sends nothing.
 

@@ -15,6 +15,7 @@ from elevate_integration.clock import database_now
 from elevate_integration.cover import cover
 from elevate_integration.lifecycle import Obstacle, State
 from elevate_integration.models import Registration, database
+from elevate_integration.retrying import retried
 from elevate_integration.wake import wake
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ def act(pks: Iterable[Any], change: Change, *, actor: str, changes_wish: bool = 
     changes_wish: the act may change who wants what, so all rows of the same learners and products are locked too,
     in the order of their keys, and coverage is decided again.
     """
-    wanted = list(dict.fromkeys(int(pk) for pk in pks))
+    return _act(list(dict.fromkeys(int(pk) for pk in pks)), change, actor=actor, changes_wish=changes_wish)
+
+
+@retried
+def _act(wanted: list[int], change: Change, *, actor: str, changes_wish: bool) -> Acted:
     using = database()
     acted = Acted()
     with transaction.atomic(using=using):
