@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.core.management import call_command
 from django.urls import reverse
 
 from elevate_integration.models import Registration, TrackedOrder
@@ -29,6 +30,10 @@ def test_every_list_and_every_page_of_a_row_answers(office, ethics, deliver):
         for row in model._default_manager.all()[:3]:
             page = office.get(reverse(f"{name}_change", args=[row.pk]), follow=True)
             assert page.status_code == 200
+
+
+def test_our_migrations_fit_the_shops_auto_field():
+    call_command("makemigrations", "elevate_integration", check=True, dry_run=True, verbosity=0)
 
 
 def test_a_registration_leads_to_the_order_in_the_dashboard(office, ethics, deliver):
