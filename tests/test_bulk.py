@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from elevate_integration.bulk import Changes
-from elevate_integration.models import ProductMapping, Registration
+from elevate_integration.bulk import Changes, insert
+from elevate_integration.models import Attempt, ProductMapping, Registration
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +74,21 @@ def test_nothing_changed_means_no_query(rows):
     with CaptureQueriesContext(connection) as queries:
         Changes(rows, NAMES).write("default")
     assert not len(queries)
+
+
+def test_new_rows_come_in_with_one_insert_and_every_kind_of_value(rows):
+    now = timezone.now()
+    made = [
+        Attempt(
+            registration=rows[0], operation="register", outcome="done", started_at=now, finished_at=now, duration=0.25,
+            sent={"firstname": "Zoë “Q” O'Hara", "extra": [1, None, True]}, status_code=200, messages=[["a", "b"]],
+            answered_id="48211", body='{"registration_id": 48211}',
+        ),
+        Attempt(registration=rows[1], operation="cancel", outcome="unknown", finished_at=now, note="100 % {lost}"),
+    ]  # fmt: skip
+    with CaptureQueriesContext(connection) as queries:
+        insert(made, "default")
+    assert len([q for q in queries if q["sql"].upper().lstrip().startswith("INSERT")]) == 1
+    names = [field.attname for field in Attempt._meta.concrete_fields if not field.primary_key]
+    for given, stored in zip(made, Attempt.objects.order_by("pk"), strict=True):
+        assert [getattr(given, name) for name in names] == [getattr(stored, name) for name in names]

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Subquery
 
 from elevate_integration import signals
-from elevate_integration.bulk import Changes
+from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.cover import cover
@@ -305,9 +305,9 @@ def _settle_group(results: Sequence[Result]) -> None:
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
         told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]
         changes.write(using)
-        Attempt.objects.using(using).bulk_create(
-            [_attempt(row, result) for row, result in known if result.called]
-        )
+        attempts = [_attempt(row, result) for row, result in known if result.called]
+        if attempts:
+            insert(attempts, using)
         _cover(held.values(), using)
         gate.judge(results, [row for row, _ in known], using)
     for signal, row in told:
