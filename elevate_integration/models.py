@@ -66,6 +66,11 @@ class ProductMapping(models.Model):
         blank=True,
         help_text=_("Whether Elevate mails the learner. Unknown: as the settings say."),
     )
+    url_checked_at = models.DateTimeField(_("address checked"), null=True, editable=False)
+    url_problem = models.CharField(
+        _("what is wrong with the address"), max_length=40, blank=True, editable=False
+    )
+    url_failing_since = models.DateTimeField(_("address failing since"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -186,6 +191,8 @@ class Registration(models.Model):
     mapping = models.ForeignKey(
         ProductMapping,
         on_delete=models.PROTECT,
+        # The index below on mapping and date takes its place.
+        db_index=False,
         related_name="registrations",
         verbose_name=_("product mapping"),
     )
@@ -264,6 +271,8 @@ class Registration(models.Model):
             models.Index(fields=["email_key"], name="elevate_registration_email"),
             models.Index(fields=["status", "-id"], name="elevate_registration_status"),
             models.Index(fields=["registered_at"], name="elevate_registration_done"),
+            # How many a product has, and the latest: without reading the rows.
+            models.Index(fields=["mapping", "registered_at"], name="elevate_registration_mapping"),
             models.Index(
                 fields=["claim_token"],
                 name="elevate_registration_claim",
@@ -340,6 +349,14 @@ class Attempt(models.Model):
         verbose_name_plural = _("attempts")
         default_permissions = ("view",)
         ordering = ["-id"]
+        indexes = [
+            # Refusals are few among many calls. MySQL and MariaDB go by the registration alone.
+            models.Index(
+                fields=["registration"],
+                name="elevate_attempt_refused",
+                condition=Q(outcome=Outcome.REFUSED.value),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.outcome}"

@@ -85,6 +85,9 @@ class Migration(migrations.Migration):
                 ('active', models.BooleanField(default=True, help_text='Inactive: new sales are not registered; nothing is cancelled.', verbose_name='active')),
                 ('not_for_elevate', models.BooleanField(default=False, help_text='This product has no course in Elevate.', verbose_name='not for Elevate')),
                 ('send_email', models.BooleanField(blank=True, help_text='Whether Elevate mails the learner. Unknown: as the settings say.', null=True, verbose_name='e-mail from Elevate')),
+                ('url_checked_at', models.DateTimeField(editable=False, null=True, verbose_name='address checked')),
+                ('url_problem', models.CharField(blank=True, editable=False, max_length=40, verbose_name='what is wrong with the address')),
+                ('url_failing_since', models.DateTimeField(editable=False, null=True, verbose_name='address failing since')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
             ],
@@ -141,7 +144,7 @@ class Migration(migrations.Migration):
                 ('cancelled_at', models.DateTimeField(null=True, verbose_name='cancelled')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('mapping', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='registrations', to='elevate_integration.productmapping', verbose_name='product mapping')),
+                ('mapping', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='registrations', to='elevate_integration.productmapping', verbose_name='product mapping')),
             ],
             options={
                 'verbose_name': 'registration',
@@ -175,6 +178,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'attempts',
                 'ordering': ['-id'],
                 'default_permissions': ('view',),
+                'indexes': [models.Index(condition=models.Q(('outcome', 'refused')), fields=['registration'], name='elevate_attempt_refused')],
             },
         ),
         migrations.CreateModel(
@@ -215,6 +219,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='registration',
             index=models.Index(fields=['registered_at'], name='elevate_registration_done'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
+            index=models.Index(fields=['mapping', 'registered_at'], name='elevate_registration_mapping'),
         ),
         migrations.AddIndex(
             model_name='registration',
