@@ -126,20 +126,12 @@ class OscarSource(OrderSource):
         """Name statuses that the shop does not have, and those that would take a paid order's seats away."""
         order, line = _model("order", "Order"), _model("order", "Line")
         steps = {str(status): [str(s) for s in after] for status, after in (order.pipeline or {}).items()}
-        known = _named(order.pipeline) | _named(line.pipeline)
-        options = self.options
         if not steps:
             return
-        for setting, names in (
-            ("PAID_STATUSES", options.paid_statuses),
-            ("DEAD_STATUSES", options.dead_statuses),
-        ):
-            if setting == "DEAD_STATUSES" and names == OscarOptions.dead_statuses:
-                continue
-            for name in sorted(names):
-                if name.strip().casefold() not in _folded(known):
-                    shop = ", ".join(sorted(known))
-                    yield f"ELEVATE['OSCAR']['{setting}'] names {name!r}, a status that no pipeline of the shop has: {shop}."
+        of_orders = _named(order.pipeline)
+        yield from _unknown("PAID_STATUSES", self.options.paid_statuses, of_orders)
+        dead = self.options.dead_statuses - OscarOptions.dead_statuses
+        yield from _unknown("DEAD_STATUSES", dead, of_orders | _named(line.pipeline))
         for status, after in steps.items():
             if status.strip().casefold() not in self._paid:
                 continue
@@ -155,7 +147,7 @@ class OscarSource(OrderSource):
         return self.snapshots([order_ref])[order_ref]
 
     def snapshots(self, order_refs: Sequence[str]) -> dict[str, Snapshot | None]:
-        """Read many orders with seven queries, eight and nine where attendees are named."""
+        """Read many orders with six queries, eight where attendees are named."""
         orders = list(self._prefetched(_orders(order_refs)))
         lines = [line for order in orders for line in order.lines.all()]
         parents = _parents({line.product_id for line in lines} - {None})
@@ -354,7 +346,10 @@ class _Attendees:
         if buyer is not None and email and email.casefold() == buyer.email.casefold():
             return buyer
         user = self.users.get(email.casefold())
-        return Learner(remote_user_id(user), named.get("first_name", ""), named.get("last_name", ""), email)
+        if user is not None:
+            # The account's own record: what a buyer types must not rename somebody else at Elevate.
+            return _learner(user)
+        return Learner("", named.get("first_name", ""), named.get("last_name", ""), email)
 
 
 def _ref_of_order(*, instance: Any, **kwargs: Any) -> str:
@@ -469,6 +464,14 @@ def _named(pipeline: Mapping[Any, Iterable[Any]] | None) -> set[str]:
     """Give every status that a pipeline mentions."""
     given = pipeline or {}
     return {str(status) for status in given} | {str(s) for after in given.values() for s in after}
+
+
+def _unknown(setting: str, names: Collection[str], known: Collection[str]) -> Iterator[str]:
+    """Name the statuses of an option that the shop does not have."""
+    for name in sorted(names):
+        if name.strip().casefold() not in _folded(known):
+            text = f"ELEVATE['OSCAR'][{setting!r}] names {name!r}, a status that no pipeline of the shop has"
+            yield f"{text}: {', '.join(sorted(known))}."
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:

@@ -8,7 +8,9 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 from django.utils import timezone
+from oscar.apps.checkout.signals import post_checkout
 from oscar.apps.order.processing import EventHandler
+from oscar.apps.order.signals import order_line_status_changed, order_placed, order_status_changed
 from oscar.core.loading import get_model
 
 from elevate_integration.delivery.sweep import sweep
@@ -238,6 +240,20 @@ def test_lines_written_in_bulk_are_found_by_a_sweep(two, deliver, elevate):
     sweep()
     deliver()
     assert Registration.objects.count() == 3
+
+
+def test_oscars_own_signals_mark_although_their_senders_are_instances_and_views(two):
+    facts = {"old_status": "Pending", "new_status": "Cancelled"}
+    line = two.lines.first()
+    for signal, given in (
+        (order_placed, {"order": two, "user": two.user}),
+        (order_status_changed, {"order": two, **facts}),
+        (order_line_status_changed, {"line": line, **facts}),
+        (post_checkout, {"order": two, "user": two.user, "request": None, "response": None}),
+    ):
+        OrderMark.objects.all().delete()
+        signal.send(sender=object(), **given)
+        assert [mark.order_ref for mark in OrderMark.objects.all()] == [str(two.pk)]
 
 
 def test_no_receiver_reads_the_order(two, source, django_assert_num_queries):

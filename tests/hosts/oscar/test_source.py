@@ -245,14 +245,27 @@ def attended(first, last, mail):
     return {"attendee-first": first, "attendee-last": last, "attendee-mail": mail}
 
 
+def test_attendees_of_many_orders_cost_two_queries(attendees, ethics, django_assert_num_queries):
+    ben = shop.member(email="ben@example.org")
+    refs = []
+    for _ in range(3):
+        client = shop.visitor(ben)
+        shop.put_into_basket(client, ethics, **attended("Ada", "Sample", "someone@example.org"))
+        refs.append(str(shop.check_out(client).pk))
+    for some in (refs[:1], refs):
+        with django_assert_num_queries(8):
+            attendees.snapshots(some)
+
+
 def test_a_named_attendee_takes_the_seat_and_is_known_by_the_address(attendees, ethics, elevate, deliver):
     ben = shop.member(email="ben@example.org", first_name="Benjamin")
     client = shop.visitor(shop.member())
-    shop.put_into_basket(client, ethics, **attended("Ben", "Other", "Ben@Example.org"))
+    # What the buyer types does not rename the member.
+    shop.put_into_basket(client, ethics, **attended("Mallory", "Other", "Ben@Example.org"))
     shop.check_out(client)
     deliver()
     (held,) = elevate.live()
-    assert (held.remote_user_id, held.firstname, held.lastname) == (str(ben.pk), "Ben", "Other")
+    assert (held.remote_user_id, held.firstname, held.lastname) == (str(ben.pk), "Benjamin", "Sample")
 
 
 def test_an_attendee_without_an_account_is_held(attendees, ethics, deliver):
@@ -325,6 +338,12 @@ def test_a_status_that_the_shop_does_not_have_is_named(configure):
     assert "'Payed'" in first
     assert "Being processed, Cancelled, Complete, Pending" in first
     assert "'Void'" in second
+
+
+def test_a_status_of_lines_is_none_of_orders(configure, monkeypatch):
+    monkeypatch.setattr(get_model("order", "Line"), "pipeline", {"Sent": ("Returned",)})
+    (only,) = problems(configure(PAID_STATUSES=["Sent"], DEAD_STATUSES=["Returned"]))
+    assert "'Sent'" in only
 
 
 def test_a_status_after_paid_that_would_take_the_seats_away_is_named(configure):
