@@ -1,7 +1,7 @@
-"""A database of its own for each test, a fake Elevate over HTTP, and delivery on request, inside a Tendenci site.
+"""A database put back after each test, a fake Elevate over HTTP, and delivery on request, inside a Tendenci site.
 
 Tendenci works in autocommit, so a test cannot run in a transaction that is rolled back; flushing its 328 tables would
-also take the settings that it cannot start without. A copy of a database takes less time than either.
+also take the settings that it cannot start without.
 """
 
 from __future__ import annotations
@@ -25,40 +25,34 @@ from tests.hosts.tendenci import database
 from tests.hosts.tendenci.site import Site
 
 
-def _use(url: str) -> None:
-    connections.close_all()
-    name = database.name_of(url)
-    django_settings.DATABASES["default"]["NAME"] = name
-    connections["default"].settings_dict["NAME"] = name
-    cache.clear()
-
-
 @pytest.fixture(scope="session")
-def filled(django_db_blocker: Any) -> Iterator[str]:
+def filled(django_db_blocker: Any) -> Iterator[database.State]:
     """A copy of the database that `.ci/run` made, with this package's tables and the site's events and people."""
     base = os.environ["TENDENCI_DATABASE_URL"]
     with django_db_blocker.unblock():
         connections.close_all()
-        url = database.copy(base, f"{database.name_of(base)}_{os.getpid()}_filled")
-        _use(url)
-        call_command("migrate", "elevate_integration", verbosity=0, skip_checks=True)
-        Site.fill()
-        connections.close_all()
-    yield url
-    with django_db_blocker.unblock():
-        connections.close_all()
-    database.drop(url)
+        url = database.copy(base, f"{database.name_of(base)}_{os.getpid()}")
+        django_settings.DATABASES["default"]["NAME"] = database.name_of(url)
+        connections["default"].settings_dict["NAME"] = database.name_of(url)
+        try:
+            call_command("migrate", "elevate_integration", verbosity=0, skip_checks=True)
+            Site.fill()
+            with connections["default"].cursor() as cursor:
+                state = database.remember(cursor.cursor)
+            yield state
+        finally:
+            connections.close_all()
+            database.drop(url)
 
 
 @pytest.fixture(autouse=True)
-def test_database(filled: str, django_db_blocker: Any) -> Iterator[None]:
-    """A fresh copy for this test."""
-    url = database.copy(filled, filled.rsplit("/", 1)[1].replace("_filled", "_test"))
-    _use(url)
+def test_database(filled: database.State, django_db_blocker: Any) -> Iterator[None]:
+    """The database as `filled` left it, whatever the test before did."""
+    cache.clear()
     with django_db_blocker.unblock():
         yield
-        connections.close_all()
-    database.drop(url)
+        with connections["default"].cursor() as cursor:
+            database.restore(cursor.cursor, filled)
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,6 +99,62 @@ def make(url: str) -> None:
             stdout=subprocess.DEVNULL,
             stderr=None if must_succeed else subprocess.DEVNULL,
         )
+
+
+# Rows that a site is born with and that tests change: they are put back from a copy. In other tables what came is removed.
+_CHANGED = (
+    "auth_user",
+    "profiles_profile",
+    "site_settings_setting",
+    "events_event",
+    "events_regconfpricing",
+    "elevate_integration_productmapping",
+    "elevate_integration_deliverystate",
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """What a database holds before the tests: the highest ID of each table that has one, as (table, ID)."""
+
+    highest: tuple[tuple[str, int], ...]
+
+
+def remember(cursor: Any) -> State:
+    """Note what is there, and keep a copy of the rows that tests change."""
+    cursor.execute("CREATE SCHEMA kept")
+    for table in _CHANGED:
+        names = {"kept": sql.Identifier("kept", table), "table": sql.Identifier("public", table)}
+        cursor.execute(sql.SQL("CREATE TABLE {kept} AS SELECT * FROM {table}").format(**names))
+    cursor.execute(
+        "SELECT table_name FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)"
+        " WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND column_name = 'id'"
+        " AND data_type IN ('integer', 'bigint')"
+    )
+    tables = sorted({row[0] for row in cursor.fetchall()} - set(_CHANGED))
+    return State(tuple(_highest(cursor, tables).items()))
+
+
+def restore(cursor: Any, state: State) -> None:
+    """Make the database what it was. As a replica PostgreSQL checks no foreign key, so the order does not matter."""
+    before = dict(state.highest)
+    cursor.execute("SET session_replication_role = replica")
+    for table, highest in _highest(cursor, before).items():
+        if highest > before[table]:
+            rows = sql.SQL("DELETE FROM {} WHERE id > %s").format(sql.Identifier("public", table))
+            cursor.execute(rows, [before[table]])
+    for table in _CHANGED:
+        names = {"kept": sql.Identifier("kept", table), "table": sql.Identifier("public", table)}
+        cursor.execute(sql.SQL("DELETE FROM {table}").format(**names))
+        cursor.execute(sql.SQL("INSERT INTO {table} SELECT * FROM {kept}").format(**names))
+    cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def _highest(cursor: Any, tables: Iterable[str]) -> dict[str, int]:
+    one = sql.SQL("SELECT {}, COALESCE(MAX(id), 0) FROM {}")
+    parts = [one.format(sql.Literal(table), sql.Identifier("public", table)) for table in tables]
+    cursor.execute(sql.SQL(" UNION ALL ").join(parts))
+    return dict(cursor.fetchall())
 
 
 if __name__ == "__main__":

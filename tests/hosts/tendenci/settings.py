@@ -35,6 +35,8 @@ DATABASES["default"].update(
     NAME=_url.path[1:],
     USER=_url.username,
     PASSWORD=_url.password or "",
+    # A test database need not survive a power cut.
+    OPTIONS={"options": "-c synchronous_commit=off"},
 )
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 LOGGING = {"version": 1, "disable_existing_loggers": False}

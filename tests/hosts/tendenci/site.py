@@ -7,17 +7,23 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from tendenci.apps.entities.models import Entity
 from tendenci.apps.events.models import Event, RegConfPricing, Registration, RegistrationConfiguration
 from tendenci.apps.invoices.models import Invoice
-from tendenci.apps.payments.models import PaymentMethod
+from tendenci.apps.memberships.models import MembershipApp, MembershipDefault, MembershipSet, MembershipType
+from tendenci.apps.payments.models import Payment, PaymentMethod
 from tendenci.apps.profiles.models import Profile
+from tendenci.apps.site_settings.models import Setting
 from tendenci.apps.trainings.models import Course
+from tendenci.apps.user_groups.models import Group
 
 from elevate_integration.models import ProductMapping
 
-NOBODY = ("Guest", "Person", "guest@example.org")
+ADA = ("Ada", "Sample", "ada@example.org")
+BEN = ("Ben", "Test", "ben@example.org")
 
 
 def person(username: str, first: str, last: str, **fields: Any) -> User:
@@ -29,6 +35,14 @@ def person(username: str, first: str, last: str, **fields: Any) -> User:
         user=user, creator=user, owner=user, creator_username=username, owner_username=username
     )
     return user
+
+
+def put_setting(scope: str, category: str, name: str, value: str) -> None:
+    """Change a site setting as the office does on the settings page."""
+    row = Setting.objects.get(scope=scope, scope_category=category, name=name)
+    row.set_value(value)
+    row.save()
+    cache.clear()
 
 
 class Site:
@@ -57,6 +71,13 @@ class Site:
             remote_product_id="LAW5678",
         )
 
+        kind = cls.make_membership_type()
+        ProductMapping.objects.create(
+            product_key=f"membership_type:{kind.pk}",
+            product_title="Regular",
+            remote_product_id="MEMBER99",
+        )
+
     @staticmethod
     def make_event(title: str, *, price: str, **fields: Any) -> Event:
         """Make an event next month that everybody may book."""
@@ -74,6 +95,26 @@ class Site:
             registration_configuration=configuration, creator=office, owner=office,
             creator_username="office", owner_username="office", **fields,
         )  # fmt: skip
+
+    @staticmethod
+    def make_membership_type() -> MembershipType:
+        """Make a membership for 80.00 a year."""
+        office = User.objects.get(username="office")
+        group = Group.objects.create(
+            name="Members", slug="members", entity=Entity.objects.first(), type="membership",
+            creator=office, owner=office, creator_username="office", owner_username="office",
+        )  # fmt: skip
+        kind = MembershipType.objects.create(
+            name="Regular", price=Decimal("80.00"), renewal_price=Decimal("70.00"), group=group,
+            period=1, period_unit="years", period_type="rolling", rolling_option="0", rolling_renew_option="0",
+            creator=office, owner=office, creator_username="office", owner_username="office",
+        )  # fmt: skip
+        form = MembershipApp.objects.create(
+            name="Join us", slug="join-us", status_detail="published",
+            creator=office, owner=office, creator_username="office", owner_username="office",
+        )  # fmt: skip
+        form.membership_types.add(kind)
+        return kind
 
     event = property(lambda self: Event.objects.get(title="Ethics 101"))
     free_event = property(lambda self: Event.objects.get(title="Free Talk"))
@@ -105,8 +146,10 @@ class Site:
             }  # fmt: skip
         address = reverse("event.register", args=[event.pk])
         browser = self.client(by)
-        asked = browser.post(address, {key: value for key, value in fields.items() if key != "confirmed"})
-        assert asked.status_code == 200, asked
+        if by:
+            # A visitor would have to solve a captcha in the first step.
+            asked = browser.post(address, {key: value for key, value in fields.items() if key != "confirmed"})
+            assert asked.status_code == 200, asked
         before = Registration.objects.count()
         answer = browser.post(address, fields)
         assert answer.status_code == 302, _errors(answer)
@@ -124,6 +167,63 @@ class Site:
             },
         )  # fmt: skip
         assert answer.status_code == 302, _errors(answer)
+
+    def pay_by_card(self, invoice: Invoice) -> None:
+        """Do what Stripe's view does after the charge: the payment first, then the invoice."""
+        payment = Payment(
+            invoice=invoice, amount=invoice.balance, trans_id="ch_1", status_detail="approved",
+            response_code="1", response_reason_code="1", method="cc",
+            creator=self.office, owner=self.office, creator_username="office", owner_username="office",
+        )  # fmt: skip
+        payment.refundable_amount = payment.amount
+        payment.save()
+        invoice.make_payment(self.office, payment.amount)
+
+    def edit(self, booked: Registration, *people: tuple[str, str, str]) -> None:
+        """Change who sits on the seats through the site's *Edit registration* form."""
+        seats = list(booked.registrant_set.order_by("pk"))
+        fields: dict[str, Any] = {"form-TOTAL_FORMS": len(seats), "form-INITIAL_FORMS": len(seats)}
+        for number, (seat, (first, last, email)) in enumerate(zip(seats, people, strict=True)):
+            fields |= {
+                f"form-{number}-id": seat.pk, f"form-{number}-first_name": first,
+                f"form-{number}-last_name": last, f"form-{number}-email": email,
+            }  # fmt: skip
+        answer = self.client("office").post(reverse("event.registration_edit", args=[booked.pk]), fields)
+        assert answer.status_code == 302, _errors(answer)
+
+    def apply(self, username: str, **fields: Any) -> MembershipDefault:
+        """Leave an application as the site's form does: the membership, then its invoice."""
+        membership = self._membership(username, **fields)
+        membership.save()
+        membership.save_invoice(status_detail="estimate")
+        return membership
+
+    def apply_together(self, *usernames: str) -> MembershipSet:
+        """Leave applications that share one invoice, as the form for several people does."""
+        members = [self._membership(username) for username in usernames]
+        together = MembershipSet()
+        together.save_invoice(members)
+        for membership in members:
+            membership.membership_set = together
+            membership.save()
+        return together
+
+    @staticmethod
+    def _membership(username: str, **fields: Any) -> MembershipDefault:
+        user = User.objects.get(username=username)
+        membership = MembershipDefault(
+            user=user, membership_type=MembershipType.objects.get(name="Regular"),
+            creator=user, owner=user, creator_username=username, owner_username=username, **fields,
+        )  # fmt: skip
+        membership.status_detail = "pending"
+        return membership
+
+    def approve(self, membership: MembershipDefault) -> None:
+        """Have the office approve an application on its page."""
+        address = reverse("membership.details", args=[membership.pk])
+        assert self.client("office").get(address, {"approve": ""}).status_code in (200, 302)
+        membership.refresh_from_db()
+        assert membership.status_detail == "active"
 
     def void(self, invoice: Invoice) -> None:
         """Have the office void an invoice, and leave the registration as it is."""
