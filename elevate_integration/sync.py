@@ -208,7 +208,8 @@ def _read_locked(ref: str, using: str, *, skip: bool, marks: Collection[int]) ->
 def _insert(ref: str, using: str) -> _Order | None:
     """Make the order's row, and so lock it; None when it is there already."""
     connection: Any = connections[using]
-    ops, meta = connection.ops, TrackedOrder._meta
+    ops = connection.ops
+    meta: Any = TrackedOrder._meta
     conflict = OnConflict.IGNORE
     values = {
         "order_ref": "%s",

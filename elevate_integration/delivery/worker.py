@@ -130,9 +130,9 @@ class Worker:
     def _collect(self) -> int:
         """Settle the answers that have come in, as one group.
 
-        While calls are open, it waits milliseconds for half of them: a group costs the database little more than one.
+        It waits milliseconds for the calls that are open: a group costs the database little more than one answer.
         """
-        enough = max((self._open + len(self._unsettled)) // 2, 1)
+        enough = self._open + len(self._unsettled)
         until = time.monotonic() + _GATHER
         while True:
             wanting = bool(self._unsettled) and len(self._unsettled) < enough

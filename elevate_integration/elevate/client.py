@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import threading
 import weakref
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from elevate_integration import __version__
 
@@ -91,7 +93,8 @@ class ElevateClient:
             "Content-Type": "application/json",
             "User-Agent": user_agent,
         }
-        self._new_line = partial(_Line, base, trust_env=trust_env, ca_bundle=ca_bundle)
+        self._trust = _Trust()
+        self._new_line = partial(_Line, base, self._trust, trust_env=trust_env, ca_bundle=ca_bundle)
         self._local = threading.local()
         self._lines: weakref.WeakSet[_Line] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -114,6 +117,7 @@ class ElevateClient:
             lines = list(self._lines)
         for line in lines:
             line.close()
+        self._trust.forget()
 
     def _prepare(self, url: str, request: RegisterRequest | CancelRequest) -> requests.PreparedRequest:
         try:
@@ -196,11 +200,45 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = POOLS
         return manager
 
+    def pool_for(self, url: str, proxies: Any, context: ssl.SSLContext) -> Any:
+        """Give the connections to a site, by way of its proxy if it has one."""
+        proxy = select_proxy(url, proxies)
+        manager = self.poolmanager
+        if proxy:
+            proxy = proxy if "://" in proxy else f"http://{proxy}"
+            manager = self.proxy_manager_for(proxy)
+        return manager.connection_from_url(url, pool_kwargs={"ssl_context": context})
+
+
+class _Trust:
+    """The TLS context of one client, for all its threads: reading a bundle of authorities takes 20 ms of CPU."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def __call__(self, verify: Any) -> ssl.SSLContext:
+        """Give a context that checks certificates, by a path's authorities or (True) by those requests brings."""
+        path = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
+        with self._lock:
+            if path not in self._contexts:
+                folder = os.path.isdir(path)
+                self._contexts[path] = ssl.create_default_context(
+                    cafile=None if folder else path, capath=path if folder else None
+                )
+            return self._contexts[path]
+
+    def forget(self) -> None:
+        """Read the authorities again at the next connection."""
+        with self._lock:
+            self._contexts.clear()
+
 
 class _Line:
     """The connection of one thread: a session, and when and in which process it was last used."""
 
-    def __init__(self, base: str, *, trust_env: bool, ca_bundle: str | None) -> None:
+    def __init__(self, base: str, trust: _Trust, *, trust_env: bool, ca_bundle: str | None) -> None:
+        self._trust = trust
         self._session = requests.Session()
         self._session.trust_env = trust_env
         self._adapter = _Adapter()
@@ -223,12 +261,12 @@ class _Line:
         # `HTTPAdapter.send`: no redirects, no cookies, no .netrc, and a third of the CPU time.
         url = str(prepared.url)
         if self._pool is None:
-            pool = self._adapter.get_connection_with_tls_context(prepared, self._verify, self._proxies)
-            self._adapter.cert_verify(pool, url, self._verify, None)
-            self._pool = pool
+            self._pool = self._adapter.pool_for(url, self._proxies, self._trust(self._verify))
         if url not in self._targets:
             self._targets[url] = self._adapter.request_url(prepared, self._proxies)
-        return post(self._pool, self._targets[url], prepared.body, prepared.headers, connect=connect, read=read)
+        return post(
+            self._pool, self._targets[url], prepared.body, prepared.headers, connect=connect, read=read
+        )
 
     def drop_if_stale(self) -> None:
         """Let go of a connection that the server may have closed, or that another process shares after a fork."""
