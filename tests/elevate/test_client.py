@@ -7,10 +7,12 @@ import gzip
 import logging
 import pickle
 import socket
+import ssl
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection
 from typing import Any
@@ -317,6 +319,72 @@ def test_proxies_of_the_environment_count_only_when_asked(
     else:
         assert type(failure(lambda: client.register(ASK))) is kind
         assert elevate.calls == []
+
+
+@contextmanager
+def tunnelling_proxy() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that opens tunnels: its address, and the first line of each request that it got."""
+    asked: list[bytes] = []
+
+    def pipe(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65_536)
+        asked.append(head.split(b"\r\n", 1)[0])
+        host, port = head.split(b" ")[1].decode().rsplit(":", 1)
+        with connection, socket.create_connection((host, int(port))) as site:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=pipe, args=(site, connection))
+            back.start()
+            pipe(connection, site)
+            back.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+        thread.join()
+
+
+def test_calls_go_through_a_tunnel_of_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeElevate(api_key=KEY, tls=True) as elevate, tunnelling_proxy() as (proxy, asked):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("https_proxy", proxy)
+        client = ElevateClient(url=elevate.url, api_key=KEY, ca_bundle=elevate.ca_path, trust_env=True)
+        ids = {client.register(ASK).registration_id, client.register(ASK).registration_id}
+        client.close()
+        assert len(ids) == len(elevate.calls) == 2
+    assert len(asked) == 1, "the second call took the same tunnel"
+    assert asked[0].startswith(b"CONNECT 127.0.0.1:")
+
+
+def test_the_connections_of_all_threads_share_the_authorities(
+    make_client: ClientFactory, elevate: FakeElevate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(ssl, "create_default_context", spy(ssl.create_default_context, made))
+    client = make_client()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: client.register(ASK), range(8)))
+    assert len(made) == 1
+
+
+def spy(function: Callable[..., Any], made: list[Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        made.append(function(*args, **kwargs))
+        return made[-1]
+
+    return call
 
 
 # Servers that are worse than the fake.
