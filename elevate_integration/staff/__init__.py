@@ -6,33 +6,44 @@ delivery after the commit. None of them sends anything, and none of them asks fo
 
 from __future__ import annotations
 
+from elevate_integration.staff.addresses import Checked, check_addresses, is_own_host, problem_words
 from elevate_integration.staff.cancelling import cancel, keep, let_go, mark_cancelled
 from elevate_integration.staff.delivery import clear_alarm, delivery_state, pause, resume
 from elevate_integration.staff.products import (
     Decided,
     apply_to_past,
+    follow_mappings,
     leave_past,
     mapping_changed,
     not_for_elevate,
+    refused_of,
 )
 from elevate_integration.staff.registering import mark_registered, register_again, resync, retry
 from elevate_integration.staff.rows import Acted
+from elevate_integration.staff.warnings import mapping_warnings
 
 __all__ = [
     "Acted",
+    "Checked",
     "Decided",
     "apply_to_past",
     "cancel",
+    "check_addresses",
     "clear_alarm",
     "delivery_state",
+    "follow_mappings",
+    "is_own_host",
     "keep",
     "leave_past",
     "let_go",
     "mapping_changed",
+    "mapping_warnings",
     "mark_cancelled",
     "mark_registered",
     "not_for_elevate",
     "pause",
+    "problem_words",
+    "refused_of",
     "register_again",
     "resume",
     "resync",

@@ -96,27 +96,45 @@ def _decide(product_key: str, decision: UnmappedSale.Decision, using: str) -> De
     return Decided(seats=len(sales), orders=len({ref for _pk, ref in sales}))
 
 
-def mapping_changed(mapping_pks: Iterable[Any], *, actor: str) -> Acted:
-    """Follow a mended mapping: what never reached Elevate takes over its Remote Product ID, what was refused is
-    tried again. What is registered stays as it is.
+def refused_of(mapping_pks: Iterable[Any]) -> Any:
+    """Give the registrations that Elevate refused and that a mended mapping may have mended, the oldest first."""
+    return _waiting(list(mapping_pks), database()).filter(status=Status.REFUSED).order_by("pk")
+
+
+def follow_mappings(mapping_pks: Iterable[Any]) -> int:
+    """Let what never reached Elevate take over the mappings' Remote Product ID. What is registered stays as it is.
+
+    Gives the number of refused registrations, which `mapping_changed` tries again once a person says so.
     """
-    return _follow_mappings(list(mapping_pks), actor=actor)
+    pks = list(mapping_pks)
+    _follow(pks, retries=False, actor="")
+    return int(refused_of(pks).count())
+
+
+def mapping_changed(mapping_pks: Iterable[Any], *, actor: str) -> Acted:
+    """Follow mended mappings, see `follow_mappings`, and try again what was refused."""
+    return _follow(list(mapping_pks), retries=True, actor=actor)
+
+
+def _waiting(mapping_pks: list[Any], using: str) -> Any:
+    return Registration.objects.using(using).filter(
+        mapping__in=mapping_pks, at_elevate=AtElevate.ABSENT, wanted=True
+    )
 
 
 @retried
-def _follow_mappings(mapping_pks: list[Any], *, actor: str) -> Acted:
+def _follow(mapping_pks: list[Any], *, retries: bool, actor: str) -> Acted:
     using = database()
     with transaction.atomic(using=using):
         write_first(using)
-        waiting = Registration.objects.using(using).filter(
-            mapping__in=mapping_pks, at_elevate=AtElevate.ABSENT, wanted=True
-        )
-        refused = list(waiting.filter(status=Status.REFUSED).order_by("pk").values_list("pk", flat=True))
+        waiting = _waiting(mapping_pks, using)
+        refused = waiting.filter(status=Status.REFUSED).order_by("pk").values_list("pk", flat=True)
+        again = list(refused) if retries else []
         _pin_anew(waiting)
         refs = list(waiting.order_by("order_ref").values_list("order_ref", flat=True).distinct())
         for ref in refs:
             order_changed(ref, using=using)
-        return retry(refused, actor=actor)
+        return retry(again, actor=actor)
 
 
 def _pin_anew(waiting: Any) -> None:
