@@ -97,6 +97,9 @@ class Conf:
         "repeat_once", "What follows a lost answer: `repeat_once` or `hold` (wait for staff)."
     )
     threads: int = _setting(8, "Calls in flight at the same time, per process.")
+    calls_per_second: float = _setting(
+        0.0, "Calls that go out in a second at most, per process; 0 for no ceiling."
+    )
     cancels_per_hour: int = _setting(
         20, "The brake: cancels beyond this many an hour are parked until a person lets them go."
     )
@@ -119,6 +122,13 @@ class Conf:
     sweep_overlap: float = _setting(900.0, "Seconds by which each sweep looks back before the last one.")
     sweep_batch: int = _setting(
         200, "Orders with held or live registrations that a sweep reads again in rotation."
+    )
+    digest_recipients: frozenset[str] = _setting(
+        frozenset(),
+        "E-mail addresses that get the daily digest (`elevate_digest`). Empty: Django's `MANAGERS`.",
+    )
+    admin_url: str = _setting(
+        "", "Address of your admin site, `https://ams.example.org/admin/`, for the links in the digest."
     )
     url_stripped: str = field(default="", repr=False)
 
@@ -231,6 +241,11 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
+def _folder(value: Any) -> str:
+    address = _text(value)
+    return f"{address.rstrip('/')}/" if address else ""
+
+
 def _or_callable(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: value if callable(value) else convert(value)
 
@@ -263,6 +278,8 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "ca_bundle": lambda value: str(value) if value else None,
     "safe_statuses": _each(_count),
     "key_fields": _each(_text),
+    "digest_recipients": _each(_text),
+    "admin_url": _folder,
     "unconfirmed": _choice("repeat_once", "hold"),
     "threads": lambda value: max(1, _count(value)),
     "remote_user_id": _or_callable(_text),

@@ -35,6 +35,7 @@ FLOORS: dict[str, int] = {
     "elevate.addresses": 1,
     "elevate.connections": 1,
     "orders.oscar": 1,
+    "orders.tendenci": 1,
     "delivery.backoff": 1,
     "delivery.pace": 1,
     # 2, memory.

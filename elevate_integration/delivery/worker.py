@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from queue import Empty, SimpleQueue
 
 from django.core.signals import setting_changed
@@ -17,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import queue
+from elevate_integration.delivery.pace import Pace
 from elevate_integration.delivery.queue import Claimed, Result
 from elevate_integration.delivery.sender import Request, make_client, prepare, send
 from elevate_integration.delivery.sweep import sweep_if_due
@@ -34,6 +36,12 @@ _GATHER = 0.01
 _LOOK_AGAIN = 0.05
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request]
+
+
+@lru_cache(maxsize=1)
+def pace(per_second: float) -> Pace:
+    """Give the ceiling of this process, whichever of its workers asks."""
+    return Pace(per_second)
 
 
 def _due(seconds: float | None) -> bool:
@@ -64,6 +72,8 @@ class Worker:
         self._ahead = queue.Ahead(None, None, None)
         self._looked_at = float("-inf")
         self._draining = False
+        # Seconds until the operator's ceiling lets the next call out, while it holds any back.
+        self._held_back: float | None = None
 
     def wake(self) -> None:
         """Look at the queue now. Safe from any thread; returns at once."""
@@ -101,16 +111,17 @@ class Worker:
             while True:
                 busy = self._step(sweeping=sweeping)
                 made += self._made
-                if not busy and not self._open:
+                if not busy and not self._open and self._held_back is None:
                     return made
-                if self._open and not busy:
-                    self._wait(None)
+                if not busy:
+                    self._wait(self._held_back)
         finally:
             self._close()
 
     def _step(self, *, sweeping: bool) -> bool:
         """Do one round. Tells whether there was anything to do."""
         self._made = self._collect()
+        self._held_back = None
         busy = bool(self._made)
         if self.stopping.is_set():
             return busy
@@ -164,8 +175,12 @@ class Worker:
         return any(not result.skipped and not result.error for result in results)
 
     def _send_due(self) -> bool:
-        free = self.threads - self._open
+        ceiling = pace(conf().calls_per_second)
+        idle = self.threads - self._open
+        free = ceiling.take(idle, time.monotonic())
         claimed = queue.claim(free)
+        ceiling.give_back(free - len(claimed))
+        self._held_back = ceiling.wait() if free < idle and len(claimed) == free else None
         self._draining = bool(free) and len(claimed) == free
         for one in claimed:
             prepared = prepare(one)
@@ -211,6 +226,8 @@ class Worker:
     def _idle_seconds(self) -> float | None:
         if self._open and self._open >= self.threads:
             return None
+        if self._held_back is not None:
+            return self._held_back
         due = self._ahead.next
         if due is None:
             return self.poll

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -268,3 +269,25 @@ def test_an_id_that_comes_as_text_is_sent_back_as_text(make_live, elevate):
     Worker(threads=1).run_once(sweeping=False)
     assert elevate.calls[-1][1]["registration_id"] == row.registration_id
     assert statuses() == {"cancelled": 1}
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_the_operators_ceiling_of_calls_per_second_is_kept_and_all_goes_out(
+    make_due, elevate, settings, once
+):
+    settings.ELEVATE = {**settings.ELEVATE, "CALLS_PER_SECOND": 20.0}
+    worker_module.pace.cache_clear()
+    for _ in range(9):
+        make_due()
+    arrived = []
+    elevate.on_call = lambda path, fields: arrived.append(time.monotonic())
+    worker = Worker(threads=8)
+    if once:
+        assert worker.run_once() == 9
+    else:
+        done = waiter(worker, 9)
+        with running(worker):
+            assert done.wait(LONG)
+    # Four may go at once, and each of the other five after its twentieth of a second; less the first one's way there.
+    assert len(arrived) == 9
+    assert arrived[-1] - arrived[0] > 5 / 20 - 0.1
