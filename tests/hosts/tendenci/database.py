@@ -1,6 +1,7 @@
 """Makes the database that all Tendenci tests copy, and the copies. Knows PostgreSQL and the host's own commands only.
 
-`python -m tests.hosts.tendenci.database postgres://postgres@127.0.0.1:5432/name` makes it: about four minutes.
+`python -m tests.hosts.tendenci.database make postgres://postgres@127.0.0.1:5432/name` makes it, which takes minutes;
+`drop` drops it.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ def _highest(cursor: Any, tables: Iterable[str]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
+    _do, _url = {"make": make, "drop": drop}[sys.argv[1]], sys.argv[2]
     _started = time.monotonic()
-    make(sys.argv[1])
-    sys.stdout.write(f"Made {name_of(sys.argv[1])} in {time.monotonic() - _started:.0f}s.\n")
+    _do(_url)
+    sys.stdout.write(f"{sys.argv[1]} {name_of(_url)}: {time.monotonic() - _started:.0f}s.\n")
