@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
@@ -105,6 +105,10 @@ class TendenciSource(OrderSource):
         """Every log-in of the site is a person whom Elevate may know."""
         return _learner(user) if getattr(user, "is_authenticated", False) else None
 
+    def guest_id(self, registrant: Any) -> str:
+        """Give the ID under which Elevate knows a registrant without a log-in; `""` holds the seat until there is one."""
+        return ""
+
     def order_url(self, order_ref: str) -> str:
         """Give the invoice's page, where staff also find what was bought."""
         for kind, pks in _by_kind([order_ref]).items():
@@ -128,10 +132,26 @@ class TendenciSource(OrderSource):
             f"{REGISTRATION}:{one.pk}": _snapshot(
                 f"{REGISTRATION}:{one.pk}",
                 invoices.of(one),
-                [_registrant_seat(one, person, accounts.of(person)) for person in one.registrant_set.all()],
+                [
+                    self._registrant_seat(one, person, accounts.of(person))
+                    for person in one.registrant_set.all()
+                ],
             )
             for one in purchases
         }
+
+    def _registrant_seat(self, registration: Any, person: Any, user: Any) -> Seat:
+        learner = _learner(user, person.first_name, person.last_name, person.email)
+        if learner is not None and user is None:
+            learner = replace(learner, remote_user_id=self.guest_id(person))
+        return Seat(
+            key=f"registrant:{person.pk}",
+            product_keys=_event_keys(registration.event, person.pricing),
+            learner=learner,
+            active=person.cancel_dt is None and not registration.canceled,
+            amount_paid=person.amount,
+            title=registration.event.title,
+        )
 
     def _memberships(self, pks: list[int]) -> dict[str, Snapshot]:
         # One that belongs to a set was bought with the set.
@@ -243,8 +263,9 @@ class _Invoices:
 
 def _snapshot(ref: str, invoice: Any, seats: Sequence[Seat]) -> Snapshot:
     paid = is_paid(invoice)
-    unpaid = [] if paid else [Seat(**{**vars(seat), "active": False}) for seat in seats]
-    return Snapshot(ref, _buyer(invoice), tuple(seats if paid else unpaid))
+    return Snapshot(
+        ref, _buyer(invoice), tuple(seat if paid else replace(seat, active=False) for seat in seats)
+    )
 
 
 def _buyer(invoice: Any) -> Learner | None:
@@ -295,17 +316,6 @@ def _same_name(person: Any) -> bool:
         [text.strip().casefold() for text in (one.first_name, one.last_name)] for one in (person, person.user)
     )
     return typed == known
-
-
-def _registrant_seat(registration: Any, person: Any, user: Any) -> Seat:
-    return Seat(
-        key=f"registrant:{person.pk}",
-        product_keys=_event_keys(registration.event, person.pricing),
-        learner=_learner(user, person.first_name, person.last_name, person.email),
-        active=person.cancel_dt is None and not registration.canceled,
-        amount_paid=person.amount,
-        title=registration.event.title,
-    )
 
 
 def _event_keys(event: Any, pricing: Any) -> tuple[str, ...]:

@@ -237,3 +237,11 @@ def test_two_log_ins_with_one_address_are_nobodys_in_particular(site, source):
     for name in ("twin1", "twin2"):
         User.objects.create_user(name, "Twin@example.org", "x")
     assert source.snapshot(f"registration:{booked.pk}").seats[0].learner.remote_user_id == ""
+
+
+def test_a_site_may_give_its_guests_an_id(site, source, monkeypatch):
+    monkeypatch.setattr(type(source), "guest_id", lambda self, registrant: f"guest-{registrant.email}")
+    booked = site.book(site.event, ADA, ("Gina", "G", "gina@example.org"))
+    seats = source.snapshot(f"registration:{booked.pk}").seats
+    ada = User.objects.get(username="ada")
+    assert [seat.learner.remote_user_id for seat in seats] == [str(ada.pk), "guest-gina@example.org"]
