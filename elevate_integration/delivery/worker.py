@@ -72,6 +72,7 @@ class Worker:
         self._ahead = queue.Ahead(None, None, None)
         self._looked_at = float("-inf")
         self._draining = False
+        self._woken = False
         # Seconds until the operator's ceiling lets the next call out, while it holds any back.
         self._held_back: float | None = None
 
@@ -126,6 +127,12 @@ class Worker:
         if self.stopping.is_set():
             return busy
         self._beat()
+        if self._woken:
+            # Who wakes us has written a mark: it is looked for at once, without asking first what is due.
+            self._woken = False
+            if self._sync_marks():
+                self._send_due()
+                return True
         if self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN:
             return self._send_due() or busy
         ahead = self._ahead = queue.ahead()
@@ -152,10 +159,12 @@ class Worker:
                 result = self._inbox.get(timeout=left) if left > 0 else self._inbox.get_nowait()
             except Empty:
                 return self._settle()
-            if result is not None:
-                self._keep(result)
+            self._keep(result)
 
-    def _keep(self, result: Result) -> None:
+    def _keep(self, result: Result | None) -> None:
+        if result is None:
+            self._woken = True
+            return
         self._open -= 1
         self._unsettled.append(result)
 
@@ -220,8 +229,7 @@ class Worker:
             result = self._inbox.get(timeout=seconds)
         except Empty:
             return
-        if result is not None:
-            self._keep(result)
+        self._keep(result)
 
     def _idle_seconds(self) -> float | None:
         if self._open and self._open >= self.threads:
