@@ -226,13 +226,18 @@ def is_paid(invoice: Any) -> bool:
     """Tell whether an invoice is paid, or free, and not all of it refunded.
 
     "Tendered" means owed. A void invoice has a balance of zero too. A check leaves `Payment.is_paid` false for ever,
-    so only the invoice's own figures count. A refund of a part leaves the balance at zero and keeps the seats.
+    so only the invoice's own figures count. A refund of a part leaves the balance at zero and keeps the seats. A charge
+    that the office adds with *Adjust* (a positive variance) is owed, but takes nothing away that was paid before.
     """
     if invoice is None or invoice.is_void or invoice.status_detail.lower() != "tendered":
         return False
-    if invoice.balance > 0:
+    added = max(invoice.variance, Decimal(0))
+    charged = invoice.total - added
+    if invoice.balance - added > 0:
         return False
-    return invoice.total <= 0 or (invoice.payments_credits > 0 and invoice.refunds < invoice.total)
+    if invoice.refunds > 0 and (invoice.refunds >= invoice.payments_credits or invoice.refunds >= charged):
+        return False
+    return charged <= 0 or invoice.payments_credits > 0
 
 
 @dataclass

@@ -129,9 +129,15 @@ class Site:
             )
         return browser
 
-    def book(self, event: Event, *people: tuple[str, str, str], by: str = "ada") -> Registration:
-        """Book seats through the site's form, both of its steps."""
-        pricing = event.registration_configuration.regconfpricing_set.first()
+    def book(
+        self,
+        event: Event,
+        *people: tuple[str, str, str],
+        by: str = "ada",
+        table: RegConfPricing | None = None,
+    ) -> Registration:
+        """Book seats through the site's form, both of its steps; a table is booked at one price for all."""
+        pricing = table or event.registration_configuration.regconfpricing_set.first()
         method = PaymentMethod.objects.get(machine_name="check")
         fields: dict[str, Any] = {
             "registrant-TOTAL_FORMS": len(people), "registrant-INITIAL_FORMS": 0,
@@ -145,6 +151,8 @@ class Site:
                 f"{prefix}-email_0": email, f"{prefix}-email_1": email, f"{prefix}-pricing": pricing.pk,
             }  # fmt: skip
         address = reverse("event.register", args=[event.pk])
+        if table is not None:
+            address = reverse("event.register_table", args=[event.pk, table.pk])
         browser = self.client(by)
         if by:
             # A visitor would have to solve a captcha in the first step.
@@ -224,6 +232,13 @@ class Site:
         assert self.client("office").get(address, {"approve": ""}).status_code in (200, 302)
         membership.refresh_from_db()
         assert membership.status_detail == "active"
+
+    def adjust(self, invoice: Invoice, amount: str) -> None:
+        """Have the office add an amount to an invoice, or take it off."""
+        answer = self.client("office").post(
+            reverse("invoice.adjust", args=[invoice.pk]), {"variance": amount, "variance_notes": ""}
+        )
+        assert answer.status_code == 302, _errors(answer)
 
     def void(self, invoice: Invoice) -> None:
         """Have the office void an invoice, and leave the registration as it is."""

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
-from tendenci.apps.events.models import Registrant
+from tendenci.apps.events.models import RegConfPricing, Registrant
 from tendenci.apps.invoices.models import Invoice
 from tendenci.apps.payments.models import Payment
 
@@ -162,6 +162,44 @@ def test_the_offices_refund_page_may_cancel_the_registration_with_it(site, deliv
     assert answer.status_code == 302
     deliver()
     assert not elevate.live()
+
+
+def test_an_invoice_put_to_zero_after_its_refund_is_no_free_order(site, deliver, elevate, by_card):
+    refund(site, by_card, "240.00")
+    deliver()
+    site.adjust(by_card, "-240.00")
+    assert Invoice.objects.get(pk=by_card.pk).total == 0
+    deliver()
+    assert not elevate.live()
+
+
+def test_a_charge_added_to_a_paid_invoice_takes_no_seat_away(site, deliver, elevate, paid_pair):
+    site.adjust(paid_pair.invoice, "20.00")
+    assert Invoice.objects.get(pk=paid_pair.invoice_id).balance == 20
+    deliver()
+    assert live(elevate) == ["ada@example.org", "ben@example.org"]
+
+
+def test_a_price_that_the_office_takes_off_altogether_is_paid(site, deliver, elevate):
+    booked = site.book(site.event, ADA)
+    site.adjust(booked.invoice, "-120.00")
+    deliver()
+    assert live(elevate) == ["ada@example.org"]
+
+
+def test_a_table_is_a_seat_for_each_person_at_it_and_its_price_is_with_the_first(site, deliver, elevate):
+    table = RegConfPricing.objects.create(
+        reg_conf=site.event.registration_configuration, title="Table", price=Decimal("200.00"), quantity=2,
+        start_dt=site.event.create_dt, end_dt=site.event.end_dt, allow_anonymous=True, allow_user=True,
+    )  # fmt: skip
+    booked = site.book(site.event, ADA, BEN, table=table)
+    assert booked.is_table
+    site.pay(booked.invoice)
+    deliver()
+    assert {held.email: held.amount_paid for held in elevate.live()} == {
+        "ada@example.org": "200.00",
+        "ben@example.org": "0.00",
+    }
 
 
 def test_a_refund_that_the_gateway_refuses_cancels_nothing(site, deliver, elevate, by_card):
