@@ -237,7 +237,7 @@ def is_paid(invoice: Any) -> bool:
         return False
     if invoice.refunds > 0 and (invoice.refunds >= invoice.payments_credits or invoice.refunds >= charged):
         return False
-    return charged <= 0 or invoice.payments_credits > 0
+    return bool(charged <= 0 or invoice.payments_credits > 0)
 
 
 @dataclass
@@ -296,7 +296,9 @@ class _Accounts:
         asked = {one.email.casefold() for one in people if one.email and not _same_email(one)}
         if not asked:
             return
-        users = get_user_model()._base_manager.using(_alias(REGISTRATION)).filter(is_active=True)
+        users: QuerySet[Any] = (
+            get_user_model()._base_manager.using(_alias(REGISTRATION)).filter(is_active=True)
+        )
         users = users.annotate(_email=Lower("email")).filter(_email__in=asked).select_related("profile")
         for user in users:
             self._by_email[user.email.casefold()].append(user)
@@ -341,9 +343,9 @@ def _learner(
     """What was typed for the seat counts; the account fills the gaps. None when there is nobody."""
     learner = Learner(
         _user_id(user),
-        first_name=first or getattr(user, "first_name", ""),
-        last_name=last or getattr(user, "last_name", ""),
-        email=email or getattr(user, "email", ""),
+        first_name=first or getattr(user, "first_name", "") or "",
+        last_name=last or getattr(user, "last_name", "") or "",
+        email=email or getattr(user, "email", "") or "",
     )
     return learner if any(vars(learner).values()) else None
 
