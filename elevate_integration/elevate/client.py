@@ -74,7 +74,8 @@ class ElevateClient:
     ) -> None:
         self._secret = Secret(api_key)
         del api_key  # Not among the locals of a traceback.
-        base = normalise_url(url)[0]
+        base = self._base = normalise_url(url)[0]
+        self._trust_env, self._ca_bundle = trust_env, ca_bundle
         self._register_url = _address(base, register_path)
         self._cancel_url = _address(base, cancel_path)
         self._connect_timeout = connect_timeout
@@ -110,6 +111,19 @@ class ElevateClient:
         prepared = self._prepare(self._cancel_url, request)
         received = self._exchange(prepared, "cancellation")
         return received.read_by(read_cancel_answer, self._rules)
+
+    def reach(self) -> int:
+        """Ask for the site's front page, without the key; gives the HTTP status. Raises NotSent when nobody answers."""
+        with requests.Session() as session:
+            session.trust_env = self._trust_env
+            timeout = (self._connect_timeout, self._read_timeout)
+            try:
+                response = session.head(
+                    self._base, timeout=timeout, verify=self._ca_bundle or True, allow_redirects=False
+                )
+            except (requests.RequestException, OSError) as error:
+                raise NotSent(f"{self._base} does not answer: {_reason(error)}.") from None
+            return response.status_code
 
     def close(self) -> None:
         """Close the idle connections of all threads. A later call opens new ones."""
