@@ -219,11 +219,14 @@ def test_an_order_leads_to_its_invoice(site, source):
     booked = site.book(site.event, ADA)
     address = source.order_url(f"registration:{booked.pk}")
     assert address == f"/invoices/{booked.invoice_id}/"
+    assert queries(lambda: source.order_url(f"registration:{booked.pk}")) == 1
     assert site.client("office").get(address).status_code == 200
     site.void(booked.invoice)
     assert source.order_url(f"registration:{booked.pk}") == address
     membership = site.apply("ada")
     assert source.order_url(f"membership:{membership.pk}") == f"/invoices/{membership.get_invoice().pk}/"
+    couple = site.apply_together("ada", "ben")
+    assert source.order_url(f"membershipset:{couple.pk}") == f"/invoices/{couple.invoice_id}/"
 
 
 def test_a_log_in_is_a_learner_and_a_visitor_is_not(source):
