@@ -98,6 +98,11 @@ class ProductMapping(models.Model):
         """Whether a new sale of the product makes a registration."""
         return self.active and not self.not_for_elevate
 
+    def forget_address_check(self) -> None:
+        """Forget whether the address answers, as it is another one now. Saves nothing."""
+        self.url_checked_at = self.url_failing_since = None
+        self.url_problem = ""
+
 
 class OrderMark(models.Model):
     """Look at this order again. Append-only: written in the host's transaction, deleted by the sync that read it."""
@@ -205,6 +210,8 @@ class Registration(models.Model):
     email = models.CharField(_("e-mail"), max_length=254, blank=True)
     email_key = models.CharField(max_length=254, blank=True, editable=False)
     amount_paid = models.DecimalField(_("amount paid"), max_digits=12, decimal_places=2, null=True)
+    # Set only while it differs from what Elevate was told, since Elevate cannot be told again.
+    amount_now = models.DecimalField(_("amount in the store now"), max_digits=12, decimal_places=2, null=True)
     product_title = models.CharField(_("product"), max_length=300, blank=True)
 
     wanted = models.BooleanField(default=True)
@@ -271,6 +278,10 @@ class Registration(models.Model):
             models.Index(fields=["email_key"], name="elevate_registration_email"),
             models.Index(fields=["status", "-id"], name="elevate_registration_status"),
             models.Index(fields=["registered_at"], name="elevate_registration_done"),
+            # What staff search and filter by, and what tells whether an ID is known here already.
+            models.Index(fields=["registration_id"], name="elevate_registration_id"),
+            models.Index(fields=["lastname"], name="elevate_registration_name"),
+            models.Index(fields=["created_at"], name="elevate_registration_made"),
             # How many a product has, and the latest: without reading the rows.
             models.Index(fields=["mapping", "registered_at"], name="elevate_registration_mapping"),
             models.Index(

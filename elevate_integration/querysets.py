@@ -53,7 +53,8 @@ class RegistrationQuerySet(QuerySet):
 
     def parked(self) -> RegistrationQuerySet:
         """Give the cancels that the brake holds back."""
-        return self.filter(obstacle="parked")
+        # The status is told too for its index.
+        return self.filter(status=Status.CANCELLING, obstacle="parked")
 
     def by_status(self) -> dict[str, int]:
         """Count the rows in each status."""

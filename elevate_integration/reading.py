@@ -34,7 +34,7 @@ def take_details(row: Registration, found: Details) -> None:
     row.remote_user_id = found.remote_user_id
     row.firstname, row.lastname = found.firstname, found.lastname
     row.email, row.email_key = found.email, found.email_key
-    row.amount_paid = found.amount_paid
+    row.amount_paid, row.amount_now = found.amount_paid, None
     row.product_title = found.product_title
     problems = ",".join(found.problems)
     if problems or row.obstacle != Obstacle.IDENTITY:

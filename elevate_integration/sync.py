@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 _TRIES = 3
 _READ_BY_SYNC = (
     "seat_key", "seat_active", "missing", "unwanted_at", "remote_product_id", "learner_key", "remote_user_id",
-    "firstname", "lastname", "email", "email_key", "amount_paid", "product_title", "problems", "other_user_id",
-    "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages", "due_at", "trigger",
+    "firstname", "lastname", "email", "email_key", "amount_paid", "amount_now", "product_title", "problems",
+    "other_user_id", "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages", "due_at", "trigger",
     "actor", "cancel_details", "brake_released", "failures", "updated_at",
 )  # fmt: skip
 
@@ -375,6 +375,9 @@ def _follow(
         row.other_user_id = "" if row.remote_user_id == reading.other_user_id else reading.other_user_id
         if not row.touched and mapping is not None and mapping.sells:
             row.remote_product_id = mapping.remote_product_id
+    elif reading.details is not None:
+        amount = reading.details.amount_paid
+        row.amount_now = None if amount == row.amount_paid else amount
     put(row, read_wish(row, reading, now), now)
     if row.wanted != was_wanted:
         row.trigger, row.actor = trigger, actor

@@ -112,6 +112,7 @@ class Migration(migrations.Migration):
                 ('email', models.CharField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('email_key', models.CharField(blank=True, editable=False, max_length=254)),
                 ('amount_paid', models.DecimalField(decimal_places=2, max_digits=12, null=True, verbose_name='amount paid')),
+                ('amount_now', models.DecimalField(decimal_places=2, max_digits=12, null=True, verbose_name='amount in the store now')),
                 ('product_title', models.CharField(blank=True, max_length=300, verbose_name='product')),
                 ('wanted', models.BooleanField(default=True)),
                 ('at_elevate', models.CharField(choices=[(elevate_integration.lifecycle.AtElevate['ABSENT'], elevate_integration.lifecycle.AtElevate['ABSENT']), (elevate_integration.lifecycle.AtElevate['MAYBE'], elevate_integration.lifecycle.AtElevate['MAYBE']), (elevate_integration.lifecycle.AtElevate['PRESENT'], elevate_integration.lifecycle.AtElevate['PRESENT']), (elevate_integration.lifecycle.AtElevate['LEAVING'], elevate_integration.lifecycle.AtElevate['LEAVING'])], default=elevate_integration.lifecycle.AtElevate['ABSENT'], max_length=10)),
@@ -219,6 +220,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='registration',
             index=models.Index(fields=['registered_at'], name='elevate_registration_done'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
+            index=models.Index(fields=['registration_id'], name='elevate_registration_id'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
+            index=models.Index(fields=['lastname'], name='elevate_registration_name'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
+            index=models.Index(fields=['created_at'], name='elevate_registration_made'),
         ),
         migrations.AddIndex(
             model_name='registration',
