@@ -84,6 +84,17 @@ class HttpsURLField(forms.URLField):
         super().__init__(**{"assume_scheme": "https", **kwargs})
 
 
+def mapping_mistakes(remote_product_id: str, *, none: bool) -> dict[str, Any]:
+    """Give what is wrong, by field. none: the product has no course in Elevate."""
+    if not remote_product_id and not none:
+        text = _("Type the Remote Product ID, or tick “not for Elevate” if there is none.")
+        return {"remote_product_id": ValidationError(text)}
+    if remote_product_id and none:
+        text = _("A product that is not for Elevate has no Remote Product ID. Clear one of them.")
+        return {"not_for_elevate": ValidationError(text)}
+    return {}
+
+
 class MappingForm(forms.ModelForm):
     """A product mapping, and what becomes of seats sold before."""
 
@@ -127,21 +138,9 @@ class MappingForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Ask for the Remote Product ID, or for the word that there is none."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        remote, none = cleaned.get("remote_product_id"), cleaned.get("not_for_elevate")
-        if "remote_product_id" in self.fields and not remote and not none:
-            raise ValidationError(
-                {
-                    "remote_product_id": _(
-                        "Type the Remote Product ID, or tick “not for Elevate” if there is none."
-                    )
-                }
-            )
-        if remote and none:
-            raise ValidationError(
-                {
-                    "not_for_elevate": _(
-                        "A product that is not for Elevate has no Remote Product ID. Clear one of them."
-                    )
-                }
-            )
+        mistakes = mapping_mistakes(
+            cleaned.get("remote_product_id") or "", none=bool(cleaned.get("not_for_elevate"))
+        )
+        if mistakes and mistakes.keys() <= self.fields.keys():
+            raise ValidationError(mistakes)
         return cleaned

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.widgets import AdminURLFieldWidget
-from django.db import models
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import path
+from django.contrib.contenttypes.models import ContentType
+from django.core.paginator import Paginator
+from django.db import models, transaction
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from elevate_integration import staff
-from elevate_integration.admin.base import address, may, must, record, who
+from elevate_integration.admin import show
+from elevate_integration.admin.base import address, may, must, must_post, record, render, who
 from elevate_integration.admin.forms import HttpsURLField, MappingForm
+from elevate_integration.admin.mapping_list import MappingColumns
+from elevate_integration.admin.transfer import Transfer
 from elevate_integration.conf import order_source
 from elevate_integration.models import ProductMapping, UnmappedSale
 
@@ -26,20 +33,16 @@ logger = logging.getLogger(__name__)
 
 _OFFERED = 20
 _PREFILLED = ("product_key", "product_title", "remote_product_id", "remote_registration_url")
+_SHOWN = 20
+_SHEET_ROWS = 500
+# Stands for the Remote Product ID in the landing address that the picker's script completes.
+_ID = "REMOTE-PRODUCT-ID"
 
 
-class ProductMappingAdmin(admin.ModelAdmin):
+class ProductMappingAdmin(Transfer, MappingColumns):
     """The one table that staff fill in by hand."""
 
     form = MappingForm
-    list_display = (
-        "product_name",
-        "product_key",
-        "remote_product_id",
-        "active",
-        "not_for_elevate",
-        "send_email",
-    )
     list_filter = ("active", "not_for_elevate")
     search_fields = ("product_title", "product_key", "remote_product_id", "remote_registration_url")
     search_help_text = _("Title, product key or Remote Product ID.")
@@ -49,15 +52,12 @@ class ProductMappingAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions = ("activate", "deactivate")
     formfield_overrides = {models.URLField: {"form_class": HttpsURLField, "widget": AdminURLFieldWidget}}
+    change_list_template = "admin/elevate_integration/productmapping/change_list.html"
+    change_form_template = "admin/elevate_integration/productmapping/change_form.html"
 
     class Media:
-        css = {"all": ["elevate_integration/admin.css"]}
+        css = {"all": ["elevate_integration/admin.css", "elevate_integration/mappings.css"]}
         js = ["elevate_integration/product_picker.js"]
-
-    @admin.display(description=_("title in the store"), ordering="product_title")
-    def product_name(self, mapping: ProductMapping) -> str:
-        """Show the title, else the key."""
-        return mapping.product_title or mapping.product_key
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Let those add who may map."""
@@ -80,12 +80,37 @@ class ProductMappingAdmin(admin.ModelAdmin):
         return super().has_module_permission(request) or may(request, "map_product")
 
     def get_urls(self) -> list[Any]:
-        """Add the product picker's source."""
-        products = self.admin_site.admin_view(self.products_view)
-        return [
-            path("products/", products, name="elevate_integration_productmapping_products"),
-            *super().get_urls(),
+        """Add the picker's source, the set-up sheet, the check of addresses and the retry of what was refused."""
+        views = {
+            "products": self.products_view,
+            "sheet": self.sheet_view,
+            "check": self.check_view,
+            "retry": self.retry_view,
+        }
+        # The check speaks HTTP, so a host's ATOMIC_REQUESTS opens no transaction around it.
+        ours = [
+            path(
+                f"{name}/",
+                transaction.non_atomic_requests(self.admin_site.admin_view(view)),
+                name=f"elevate_integration_productmapping_{name}",
+            )
+            for name, view in views.items()
         ]
+        return [*ours, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list with what was sold without a mapping, and the buttons that the person may press."""
+        sales = self.admin_site.get_model_admin(UnmappedSale)
+        context = {
+            "sold_unmapped": UnmappedSale.objects.open().count() if sales.has_view_permission(request) else 0,
+            "sold_unmapped_url": address(self, "changelist", model="unmappedsale"),
+            "sheet_url": address(self, "sheet"),
+            "check_url": address(self, "check") if self.has_change_permission(request) else "",
+            **self.transfer_links(request),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def products_view(self, request: HttpRequest) -> HttpResponse:
         """Give the store's products that match `q`. A store that cannot be asked gives none, and says so."""
@@ -97,14 +122,18 @@ class ProductMappingAdmin(admin.ModelAdmin):
             return JsonResponse(
                 {"products": [], "error": str(_("The store's products cannot be read at present."))}
             )
-        return JsonResponse(
+        landing = _landing(request)
+        products = [
             {
-                "products": [
-                    {"key": p.key, "title": p.title, "remote_product_id": p.remote_product_id, "url": p.url}
-                    for p in found
-                ]
+                "key": p.key,
+                "title": p.title,
+                "remote_product_id": p.remote_product_id,
+                "url": request.build_absolute_uri(p.url) if p.url else "",
+                "note": "" if p.active else str(_("not on sale")),
             }
-        )
+            for p in found
+        ]
+        return JsonResponse({"products": products, "landing": landing, "landing_id": _ID if landing else ""})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show the question about past sales only where there are some, to those who may answer."""
@@ -147,45 +176,88 @@ class ProductMappingAdmin(admin.ModelAdmin):
         """Take the product from the link that led here."""
         return {name: request.GET[name] for name in _PREFILLED if name in request.GET}
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """Show beside the form what looks wrong, whether the address answers, and the seats already sold."""
+        obj = kwargs.get("obj")
+        key = obj.product_key if obj else request.GET.get("product_key", "")
+        seats = UnmappedSale.objects.open().of_product(key) if key else UnmappedSale.objects.none()
+        shown = show.seats_sold(seats) if self._asks_about_past(request, obj) else []
+        context = {
+            **context,
+            "mapping_warnings": self._warnings(request, obj) if obj else [],
+            "past_seats": shown,
+            "past_more": max(seats.count() - len(shown), 0) if shown else 0,
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _warnings(self, request: HttpRequest, mapping: ProductMapping) -> list[Any]:
+        return staff.mapping_warnings(mapping, is_own=staff.is_own_host(request.get_host()))
+
     def save_model(self, request: HttpRequest, obj: ProductMapping, form: Any, change: bool) -> None:  # noqa: FBT001
         """Save, then say what this means for other mappings, for what was refused and for what was sold before."""
+        if "remote_registration_url" in form.changed_data:
+            obj.forget_address_check()
         super().save_model(request, obj, form, change)
-        self._warn_of_twins(request, obj)
+        # Who goes on editing reads them beside the form.
+        if "_continue" not in request.POST:
+            for text in self._warnings(request, obj):
+                self.message_user(request, text, messages.WARNING)
         if change and {"remote_product_id", "active"} & set(form.changed_data) and obj.sells:
-            self._follow(request, [obj])
+            self.follow(request, [obj])
         if obj.not_for_elevate:
-            self._settle_past(request, obj, apply=False)
+            self.settle_past(request, obj, apply=False)
         elif "apply_past" in form.cleaned_data and obj.sells and self._was_asked(request, obj, change=change):
-            self._settle_past(request, obj, apply=form.cleaned_data["apply_past"])
-        else:
-            self._remind_of_past(request, obj)
+            self.settle_past(request, obj, apply=form.cleaned_data["apply_past"])
+        elif not self._asks_next(request, obj, change=change):
+            self.remind_of_past(request, [obj])
 
     def _was_asked(self, request: HttpRequest, mapping: ProductMapping, *, change: bool) -> bool:
         """Tell whether the question about past sales was about this product, and not about one typed over."""
         return change or request.GET.get("product_key") == mapping.product_key
 
-    def _warn_of_twins(self, request: HttpRequest, mapping: ProductMapping) -> None:
-        if not mapping.remote_product_id:
+    def _may_decide(self, request: HttpRequest) -> bool:
+        sales = self.admin_site.get_model_admin(UnmappedSale)
+        return may(request, "map_product") and bool(sales.has_view_permission(request))
+
+    def _asks_next(self, request: HttpRequest, mapping: ProductMapping, *, change: bool) -> bool:
+        """Tell whether the page after this one asks about the seats sold before: after a plain save of a new mapping."""
+        plain = not change and "_continue" not in request.POST and "_addanother" not in request.POST
+        open_sales = UnmappedSale.objects.open().of_product(mapping.product_key)
+        return plain and mapping.sells and self._may_decide(request) and bool(open_sales.exists())
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+        """Ask about seats sold before that the form did not show."""
+        response = super().response_add(request, obj, post_url_continue)
+        if not self._asks_next(request, obj, change=False):
+            return response
+        return HttpResponseRedirect(self._decide_url(obj))
+
+    def _decide_url(self, mapping: ProductMapping) -> str:
+        query = urlencode({"product_key": mapping.product_key, "product_title": mapping.product_title})
+        return f"{address(self, 'decide', 'apply', model='unmappedsale')}?{query}"
+
+    def follow(self, request: HttpRequest, mappings: list[ProductMapping]) -> None:
+        """Let waiting registrations follow mended mappings, and offer to try again what was refused."""
+        pks = [mapping.pk for mapping in mappings]
+        number = staff.follow_mappings(pks)
+        if not number:
             return
-        twins = ProductMapping.objects.filter(remote_product_id=mapping.remote_product_id, active=True)
-        names = [str(twin.product_title or twin.product_key) for twin in twins.exclude(pk=mapping.pk)[:5]]
-        if names:
-            text = _("The Remote Product ID %(id)s is also used by: %(names)s. Check that this is meant.")
-            self.message_user(
-                request, text % {"id": mapping.remote_product_id, "names": ", ".join(names)}, messages.WARNING
-            )
+        text = ngettext(
+            "%(number)s registration of this product was refused before.",
+            "%(number)s registrations of this product were refused before.",
+            number,
+        )
+        ask = f"{address(self, 'retry')}?{urlencode({'mapping': pks}, doseq=True)}"
+        self._offer(request, text % {"number": number}, ask, _("Try again…"))
 
-    def _follow(self, request: HttpRequest, mappings: list[ProductMapping]) -> None:
-        number = len(staff.mapping_changed([mapping.pk for mapping in mappings], actor=who(request)).done)
-        if number:
-            text = ngettext(
-                "%(number)s refused registration of this product is tried again.",
-                "%(number)s refused registrations of this product are tried again.",
-                number,
-            )
-            self.message_user(request, text % {"number": number}, messages.INFO)
+    def _offer(self, request: HttpRequest, text: str, url: str, label: Any) -> None:
+        button = format_html(
+            '{} <a class="button elevate-offer" href="{}">{}</a>' if url else "{}", text, url, label
+        )
+        self.message_user(request, button, messages.WARNING)
 
-    def _settle_past(self, request: HttpRequest, mapping: ProductMapping, *, apply: bool) -> None:
+    def settle_past(self, request: HttpRequest, mapping: ProductMapping, *, apply: bool) -> None:
+        """Decide about the seats sold before, and say how many there were."""
         decide = staff.apply_to_past if apply else staff.leave_past
         number = decide(mapping.product_key, actor=who(request)).seats
         if not number:
@@ -205,25 +277,28 @@ class ProductMappingAdmin(admin.ModelAdmin):
         record(request, [mapping], text % {"number": number})
         self.message_user(request, text % {"number": number}, messages.INFO)
 
-    def _remind_of_past(self, request: HttpRequest, mapping: ProductMapping) -> None:
-        number = UnmappedSale.objects.open().of_product(mapping.product_key).count()
-        if not number or not mapping.sells:
+    def remind_of_past(self, request: HttpRequest, mappings: list[ProductMapping]) -> None:
+        """Say how many seats of newly mapped products were sold before, and lead to the decision about them."""
+        selling = {mapping.product_key: mapping for mapping in mappings if mapping.sells}
+        groups = UnmappedSale.objects.open().values_list("product_keys").annotate(seats=Count("pk"))
+        sold = [
+            (mapping, seats)
+            for keys, seats in (groups.order_by("product_keys") if selling else ())
+            for mapping in [next((selling[k] for k in keys.split("\n") if k in selling), None)]
+            if mapping is not None
+        ]
+        if not sold:
             return
+        number = sum(seats for _mapping, seats in sold)
         text = ngettext(
             "%(number)s seat of this product was sold before and is not registered.",
             "%(number)s seats of this product were sold before and are not registered.",
             number,
         )
-        self.message_user(
-            request,
-            format_html(
-                '{} <a href="{}">{}</a>',
-                text % {"number": number},
-                address(self, "changelist", model="unmappedsale"),
-                _("Decide about them."),
-            ),
-            messages.WARNING,
-        )
+        one = len({mapping.product_key for mapping, _seats in sold}) == 1
+        url = self._decide_url(sold[0][0]) if one else address(self, "changelist", model="unmappedsale")
+        label = _("Decide about them.")
+        self._offer(request, text % {"number": number}, url if self._may_decide(request) else "", label)
 
     @admin.action(description=_("Activate the chosen mappings"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet) -> None:
@@ -253,6 +328,95 @@ class ProductMappingAdmin(admin.ModelAdmin):
         )
         self.message_user(request, text % {"number": number}, messages.SUCCESS)
         if active:
-            self._follow(request, [mapping for mapping in changed if mapping.sells])
-            for mapping in changed:
-                self._remind_of_past(request, mapping)
+            self.follow(request, [mapping for mapping in changed if mapping.sells])
+            self.remind_of_past(request, changed)
+
+    def retry_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what a mended mapping may have mended; try it again when the page was confirmed."""
+        must(self.has_change_permission(request))
+        given = request.POST if request.method == "POST" else request.GET
+        pks = [int(pk) for pk in given.getlist("mapping")[:_SHEET_ROWS] if pk.isascii() and pk.isdigit()]
+        mappings = [m for m in ProductMapping.objects.filter(pk__in=pks).order_by("pk") if m.sells]
+        pks = [mapping.pk for mapping in mappings]
+        if request.method == "POST":
+            return self._retry(request, mappings)
+        refused = staff.refused_of(pks)
+        rows = list(refused.defer("cancel_details")[:_SHOWN])
+        number = refused.count()
+        return render(
+            self,
+            request,
+            "productmapping/retry.html",
+            title=_("Try again what was refused"),
+            pks=pks,
+            number=number,
+            rows=[(show.status(r), r.product_title, show.learner(r), r) for r in rows],
+            more=number - len(rows),
+            action=address(self, "retry"),
+            back=address(self, "changelist"),
+        )
+
+    def _retry(self, request: HttpRequest, mappings: list[ProductMapping]) -> HttpResponse:
+        number = len(staff.mapping_changed([mapping.pk for mapping in mappings], actor=who(request)).done)
+        text = ngettext(
+            "%(number)s refused registration is tried again.",
+            "%(number)s refused registrations are tried again.",
+            number,
+        ) % {"number": number}
+        if number:
+            record(request, mappings, text)
+        self.message_user(request, text, messages.SUCCESS if number else messages.INFO)
+        return HttpResponseRedirect(address(self, "changelist"))
+
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask whether the addresses answer; the list shows what came of it."""
+        refused = must_post(request)
+        if refused is not None:
+            return refused
+        must(self.has_change_permission(request))
+        checked = staff.check_addresses(own_hosts=[request.get_host()])
+        asked = checked.answering + checked.failing
+        text = ngettext(
+            "%(number)s address was checked; %(failing)s does not answer.",
+            "%(number)s addresses were checked; %(failing)s do not answer.",
+            asked,
+        ) % {"number": asked, "failing": checked.failing}
+        if checked.left:
+            text += " " + ngettext(
+                "%(number)s was not reached in time: check again for it.",
+                "%(number)s were not reached in time: check again for them.",
+                checked.left,
+            ) % {"number": checked.left}
+        # An act on the list as a whole: no single mapping has it in its history.
+        LogEntry.objects.create(
+            user_id=request.user.pk,
+            content_type=ContentType.objects.get_for_model(ProductMapping),
+            object_repr=str(self.opts.verbose_name_plural),
+            action_flag=2,
+            change_message=text,
+        )
+        self.message_user(request, text, messages.WARNING if checked.failing else messages.SUCCESS)
+        return HttpResponseRedirect(address(self, "changelist"))
+
+    def sheet_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what has to be typed into each Elevate product, for the screen and for paper."""
+        must(self.has_view_permission(request))
+        mappings = ProductMapping.objects.filter(active=True, not_for_elevate=False)
+        pages = Paginator(mappings.order_by("product_title", "product_key", "pk"), _SHEET_ROWS)
+        return render(
+            self,
+            request,
+            "productmapping/sheet.html",
+            title=_("Set-up sheet for Elevate"),
+            page=pages.get_page(request.GET.get("p")),
+            back=address(self, "changelist"),
+        )
+
+
+def _landing(request: HttpRequest) -> str:
+    """Give this package's own landing address with `_ID` in it; "" where the host does not serve it."""
+    try:
+        url = reverse("elevate_integration:register", kwargs={"remote_product_id": _ID})
+    except NoReverseMatch:
+        return ""
+    return request.build_absolute_uri(url)

@@ -96,3 +96,9 @@ def order(order_ref: str) -> str:
         logger.exception("The order source could not give the address of order %s.", order_ref)
         url = ""
     return link(url or "", order_ref)
+
+
+def seats_sold(sales: Any, limit: int = 20) -> list[tuple[str, str, str]]:
+    """Show the first seats sold without a mapping: order, linked, order line, and when it was seen."""
+    rows = sales.order_by("pk")[:limit]
+    return [(order(sale.order_ref), sale.seat_key, moment(sale.seen_at)) for sale in rows]

@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Max
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from elevate_integration import staff
-from elevate_integration.admin.base import ListOnlyPage, address, may, must, must_post, record, render, who
-from elevate_integration.admin.show import moment
+from elevate_integration.admin.base import ListOnlyPage, address, may, must, record, render, who
+from elevate_integration.admin.show import moment, seats_sold
 from elevate_integration.models import ProductMapping, UnmappedSale
 from elevate_integration.staff import Decided
 
@@ -142,17 +142,19 @@ class UnmappedSaleAdmin(ListOnlyPage):
         )
 
     def decide_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """Ask before a decision; record it when the page was confirmed."""
-        refused = must_post(request)
-        if refused is not None:
-            return refused
+        """Ask before a decision; record it when the page was confirmed. A link may lead to the question only."""
+        if request.method not in ("GET", "POST"):
+            return HttpResponseNotAllowed(["GET", "POST"])
+        given = request.POST if request.method == "POST" else request.GET
         decision = _DECISIONS.get(name)
-        key, title = request.POST.get("product_key", ""), request.POST.get("product_title", "")
+        key, title = given.get("product_key", ""), given.get("product_title", "")
         if decision is None or not key or len(key) > 150:
             raise Http404
         must(self.has_view_permission(request) and may(request, "map_product"))
         if "confirm" in request.POST:
             return self._decide(request, decision, key, title)
+        sales = UnmappedSale.objects.open().of_product(key)
+        number, shown = sales.count(), seats_sold(sales)
         return render(
             self,
             request,
@@ -161,8 +163,12 @@ class UnmappedSaleAdmin(ListOnlyPage):
             decision=decision,
             key=key,
             product_title=title or key,
-            seats=UnmappedSale.objects.open().of_product(key).count(),
+            seats=number,
+            past_seats=shown,
+            past_more=number - len(shown),
             action=address(self, "decide", name),
+            leave=_DECISIONS["leave"].label if name == "apply" else "",
+            leave_url=address(self, "decide", "leave"),
             back=address(self, "changelist"),
         )
 

@@ -31,7 +31,10 @@ STATUS = "status:"
 
 _REDIRECTS = 5
 _THREADS = 8
-_HEADERS = {"User-Agent": f"django-elevate-integration/{__version__} address check", "Accept": "text/html,*/*"}
+_HEADERS = {
+    "User-Agent": f"django-elevate-integration/{__version__} address check",
+    "Accept": "text/html,*/*",
+}
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -64,7 +64,9 @@ def _twins(mapping: ProductMapping) -> Iterator[Text]:
 def _odd(mapping: ProductMapping) -> Iterator[Text]:
     odd = odd_characters(mapping.remote_product_id)
     if odd:
-        text = _("The Remote Product ID holds unusual characters (%(odd)s). Compare it with Elevate to the letter.")
+        text = _(
+            "The Remote Product ID holds unusual characters (%(odd)s). Compare it with Elevate to the letter."
+        )
         yield text % {"odd": odd}
 
 
@@ -74,7 +76,9 @@ def _elsewhere(mapping: ProductMapping, is_own: Callable[[str], bool]) -> Iterat
     except ValueError:
         host = ""
     if host and not is_own(host):
-        text = _("The Remote Registration URL leads to %(host)s, which is not this site. Check that this is meant.")
+        text = _(
+            "The Remote Registration URL leads to %(host)s, which is not this site. Check that this is meant."
+        )
         yield text % {"host": host}
 
 

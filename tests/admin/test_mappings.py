@@ -99,12 +99,37 @@ def test_the_answer_about_the_past_is_followed(
     assert {sale.decision for sale in UnmappedSale.objects.all()} == {decision}
 
 
-def test_a_past_that_was_not_asked_about_is_left_open_and_told(boss: Client) -> None:
-    sold("1")
+def test_a_new_mapping_leads_to_the_question_about_its_past_and_shows_the_seats(boss: Client) -> None:
+    sold("order-1")
     page = text_of(boss.post(f"{LIST}add/", ART, follow=True))
-    assert "1 seat of this product was sold before" in page
-    assert "/unmappedsale/" in page
+    assert "This concerns 1 seat already sold." in page
+    assert "order-1" in page
+    assert "Register the past sales" in page
+    assert "Leave the past sales" in page
     assert UnmappedSale.objects.open().count() == 1
+    assert not OrderMark.objects.exists()
+
+
+def test_who_goes_on_adding_is_reminded_of_the_past(boss: Client) -> None:
+    sold("1")
+    page = text_of(boss.post(f"{LIST}add/", {**ART, "_addanother": "1"}, follow=True))
+    assert "1 seat of this product was sold before" in page
+    assert "/unmappedsale/decide/apply/?product_key=course%3AART" in page
+
+
+def test_who_may_not_decide_about_the_past_is_told_without_a_button(staff_client: LogIn) -> None:
+    sold("1")
+    client = staff_client("add_productmapping", "view_productmapping")
+    page = text_of(client.post(f"{LIST}add/", ART, follow=True))
+    assert "1 seat of this product was sold before" in page
+    assert "/unmappedsale/" not in page
+
+
+def test_the_form_shows_the_seats_that_it_asks_about(boss: Client) -> None:
+    sold(*(f"order-{number}" for number in range(30)))
+    page = text_of(boss.get(f"{LIST}add/?product_key=course:ART"))
+    assert "order-0" in page
+    assert "and 10 more" in page
 
 
 def test_the_past_of_another_product_is_not_decided_by_a_link(boss: Client) -> None:
@@ -113,14 +138,37 @@ def test_the_past_of_another_product_is_not_decided_by_a_link(boss: Client) -> N
     assert UnmappedSale.objects.open().count() == 1
 
 
-def test_a_mended_id_retries_what_was_refused(boss: Client, mapping: ProductMapping, row: Any) -> None:
+def test_a_mended_id_offers_to_retry_what_was_refused(boss: Client, mapping: ProductMapping, row: Any) -> None:
     refused = row(obstacle=Obstacle.REFUSED)
     data = {**ART, "product_key": "course:ETHICS", "remote_product_id": "RIGHT1"}
     page = text_of(boss.post(f"{LIST}{mapping.pk}/change/", data, follow=True))
-    assert "1 refused registration of this product is tried again" in page
+    assert "1 registration of this product was refused before" in page
+    ask = f"{LIST}retry/?mapping={mapping.pk}"
+    assert ask in page
     refused.refresh_from_db()
-    assert (refused.status, refused.remote_product_id) == (Status.PENDING, "RIGHT1")
+    assert (refused.status, refused.remote_product_id) == (Status.REFUSED, "RIGHT1")
+    page = text_of(boss.get(ask))
+    assert refused.lastname in page
+    assert "Try 1 registration again" in page
+    refused.refresh_from_db()
+    assert refused.status == Status.REFUSED
+    page = text_of(boss.post(f"{LIST}retry/", {"mapping": mapping.pk}, follow=True))
+    assert "1 refused registration is tried again" in page
+    refused.refresh_from_db()
+    assert refused.status == Status.PENDING
     assert Registration.objects.get().actor == "boss@example.org"
+    assert LogEntry.objects.order_by("-pk")[0].change_message == "1 refused registration is tried again."
+    assert "Nothing of these products is refused" in text_of(boss.get(ask))
+
+
+def test_odd_mappings_are_not_retried(boss: Client, mapping: ProductMapping, row: Any) -> None:
+    refused = row(obstacle=Obstacle.REFUSED)
+    mapping.active = False
+    mapping.save()
+    for pk in (mapping.pk, "", "x", "²", 999):
+        boss.post(f"{LIST}retry/", {"mapping": pk})
+    refused.refresh_from_db()
+    assert refused.status == Status.REFUSED
 
 
 def test_other_changes_retry_nothing(boss: Client, mapping: ProductMapping, row: Any) -> None:
@@ -140,6 +188,7 @@ def test_deactivate_and_activate(boss: Client, mapping: ProductMapping) -> None:
     page = text_of(boss.post(LIST, {"action": "activate", **chosen}, follow=True))
     assert "2 mappings are active." in page
     assert "1 seat of this product was sold before" in page
+    assert "decide/apply/?product_key=x" in page
     assert LogEntry.objects.order_by("pk").values_list("change_message", flat=True)[0] == "Deactivated."
     assert LogEntry.objects.count() == 3
 
@@ -165,6 +214,14 @@ def test_a_viewer_cannot_map(staff_client: LogIn, mapping: ProductMapping) -> No
     assert client.post(f"{LIST}add/", ART).status_code == 403
     assert client.post(f"{LIST}{mapping.pk}/change/", ART).status_code == 403
     assert client.get(PRODUCTS).status_code == 403
+    assert client.get(f"{LIST}retry/?mapping={mapping.pk}").status_code == 403
+    assert client.post(f"{LIST}retry/", {"mapping": mapping.pk}).status_code == 403
+    assert client.post(f"{LIST}check/").status_code == 403
+    assert client.get(f"{LIST}import/").status_code == 403
+    assert client.post(f"{LIST}process_import/").status_code == 403
+    page = text_of(client.get(LIST))
+    for button in ("import/", "check/", "add/", "retry/"):
+        assert f'{LIST}{button}"' not in page
     sold("1", key=mapping.product_key)
     assert "apply_past" not in text_of(client.get(f"{LIST}{mapping.pk}/change/"))
     client.post(LIST, {"action": "deactivate", "_selected_action": [mapping.pk]})
@@ -188,7 +245,9 @@ def test_the_picker_offers_the_stores_products(boss: Client, monkeypatch: pytest
         "title": "<b>T</b>",
         "remote_product_id": "R1",
         "url": "https://shop.example/k",
+        "note": "",
     }
+    assert (answer.json()["landing"], answer.json()["landing_id"]) == ("", "")
     assert asked == [("eth", 20)]
 
 

@@ -114,7 +114,10 @@ def test_others_see_nothing(staff_client: LogIn) -> None:
 
 def test_odd_requests(boss: Client) -> None:
     sold("1", "art")
-    assert boss.get(f"{LIST}decide/leave/").status_code == 405
+    assert boss.get(f"{LIST}decide/leave/").status_code == 404
+    assert boss.put(f"{LIST}decide/leave/?product_key=art").status_code == 405
+    assert boss.get(f"{LIST}decide/leave/?product_key=art&confirm=yes").status_code == 200
+    assert UnmappedSale.objects.open().count() == 1
     assert decide(boss, "explode", "art").status_code == 404
     assert decide(boss, "leave", "").status_code == 404
     assert decide(boss, "leave", "x" * 200).status_code == 404

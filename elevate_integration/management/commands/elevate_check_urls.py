@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the bounds."""
-        parser.add_argument("--limit", type=int, default=1000, help="At most so many mappings. Default: 1000.")
+        parser.add_argument(
+            "--limit", type=int, default=1000, help="At most so many mappings. Default: 1000."
+        )
         parser.add_argument("--seconds", type=float, default=300.0, help="For all together. Default: 300.")
 
     def handle(self, *args: Any, **options: Any) -> None:

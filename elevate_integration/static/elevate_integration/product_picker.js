@@ -18,6 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
     url: document.getElementById("id_remote_registration_url"),
   };
   const suggested = {};
+  let landing = null;
   let offered = new Map();
   let timer = 0;
   let asked = 0;
@@ -29,17 +30,28 @@ document.addEventListener("DOMContentLoaded", () => {
     field.value = value || "";
     suggested[name] = field.value;
   };
+  /* This site's own landing address where it is served, which names the Remote Product ID; else the product's page. */
+  const follow = (product) => {
+    const id = targets.remote_product_id ? targets.remote_product_id.value.trim() : "";
+    if (landing && id) fill("url", landing(id));
+    else if (product) fill("url", product.url);
+  };
   const choose = () => {
     const product = offered.get(key.value);
-    if (product) Object.keys(targets).forEach((name) => fill(name, product[name]));
+    if (!product) return;
+    fill("title", product.title);
+    fill("remote_product_id", product.remote_product_id);
+    follow(product);
   };
+  targets.remote_product_id?.addEventListener("input", () => follow(offered.get(key.value)));
   const show = (answer) => {
     offered = new Map(answer.products.map((product) => [product.key, product]));
+    landing = answer.landing ? (id) => answer.landing.replace(answer.landing_id, encodeURIComponent(id)) : null;
     list.replaceChildren(
       ...answer.products.map((product) => {
         const option = document.createElement("option");
         option.value = product.key;
-        option.label = product.title;
+        option.label = product.note ? `${product.title} (${product.note})` : product.title;
         return option;
       })
     );
