@@ -1,11 +1,12 @@
-"""Orders, staff, crashes, lost and late answers in any order: what must hold after each step, and in the end.
+"""Orders, staff, crashes, lost and late answers, clocks that jump, in any order: what must hold after each step.
 
-The calls are made by hand here, so that a step can come between claim and call, call and answer, answer and commit.
+INTERLEAVING_SEED=n plays a printed seed again; INTERLEAVINGS and INTERLEAVING_STEPS say how much is played. The calls are made by hand here, so that a step can come between claim and call, call and answer, answer and commit.
 """
 
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from elevate_integration import staff
+from elevate_integration.clock import database_now
 from elevate_integration.delivery import queue
 from elevate_integration.delivery.sender import make_client, prepare, send
 from elevate_integration.delivery.sweep import sweep
@@ -40,6 +42,7 @@ from elevate_integration.models import (
     UnmappedSale,
 )
 from elevate_integration.sync import sync_order
+from tests.faults.clocks import JumpingClock, jumping_clock
 from tests.plainshop.models import Invoice, Item
 from tests.plainshop.source import PlainSource
 
@@ -61,6 +64,8 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 ]
 STEPS = ("claim", "send", "settle", "settle together", "die", "be taken over")
 CHANGES = ("order", "seat", "learner", "line written anew", "nothing")
+# Seconds: within a lease, beyond it, and far beyond everything.
+JUMPS = (-86_400.0, -200.0, 30.0, 200.0, 86_400.0)
 READINGS = ("marks", "resync", "sweep", "the shop is broken")
 # What a wanted, and an unwanted registration may be once everything has settled down.
 AT_REST_WANTED = {Status.REGISTERED, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED}
@@ -86,6 +91,7 @@ class Interleavings(RuleBasedStateMachine):
     """The shop, its office, two workers that may die, and an Elevate that may fail."""
 
     elevate: Any = None
+    clock = JumpingClock()
 
     @initialize(people=st.tuples(*[st.sampled_from(PEOPLE)] * 3))
     def open_the_shop(self, people):
@@ -93,6 +99,7 @@ class Interleavings(RuleBasedStateMachine):
             model.objects.all().delete()
         self.elevate.clear()
         PlainSource.broken = None
+        self.clock.offset = 0.0
         self.calls: list[Call] = []
         # Rows with a call that outlived its lease, and rows that a person had tried again.
         self.outlived: set[int] = set()
@@ -154,6 +161,14 @@ class Interleavings(RuleBasedStateMachine):
                 assert sync_order(ref, trigger="staff").error
             finally:
                 PlainSource.broken = None
+
+    @rule(seconds=st.sampled_from(JUMPS))
+    def jump_the_clock(self, seconds):
+        self.clock.jump(seconds)
+        for call in self.calls:
+            held = Registration.objects.filter(pk=call.claimed.row.pk, claim_token=call.claimed.token)
+            if held.filter(due_at__lte=database_now("default")).exists():
+                self._outlive(call)
 
     # The office.
 
@@ -232,10 +247,13 @@ class Interleavings(RuleBasedStateMachine):
             assert [getattr(before, name) for name in same] == [getattr(after, name) for name in same]
 
     def _expire(self, call: Call) -> None:
+        self._outlive(call)
+        ours = Registration.objects.filter(pk=call.claimed.row.pk, claim_token=call.claimed.token)
+        ours.update(due_at=database_now("default") - timedelta(seconds=1))
+
+    def _outlive(self, call: Call) -> None:
         call.expired = True
         self.outlived.add(call.claimed.row.pk)
-        ours = Registration.objects.filter(pk=call.claimed.row.pk, claim_token=call.claimed.token)
-        ours.update(due_at=timezone.now() - timedelta(seconds=1))
 
     # What must always hold.
 
@@ -299,7 +317,8 @@ class Interleavings(RuleBasedStateMachine):
         for invoice in Invoice.objects.all():
             invoice.save()
         for _ in range(4):
-            long_ago = timezone.now() - timedelta(hours=2)
+            long_ago = database_now("default") - timedelta(hours=2)
+            OrderMark.objects.update(due_at=long_ago)
             Registration.objects.exclude(due_at=None).update(due_at=long_ago)
             DeliveryState.objects.update(sweep_due_at=None)
             DeliveryState.objects.exclude(gate="").update(probe_at=long_ago)
@@ -342,9 +361,22 @@ class Interleavings(RuleBasedStateMachine):
 
 @pytest.mark.django_db(transaction=True)
 def test_no_order_of_events_loses_a_seat_or_hides_a_double(plainshop, elevate, settings_for_speed):
+    play(elevate)
+
+
+def play(elevate: Any) -> None:
+    """Play interleavings from the seed that is asked for, or from a new one."""
+    chosen = int(os.environ.get("INTERLEAVING_SEED") or random.randrange(2**32))  # noqa: S311 - a seed
+    print(f"\nINTERLEAVING_SEED={chosen} plays these again")  # noqa: T201 - for whoever must play them
     Interleavings.elevate = elevate
+    with jumping_clock() as clock:
+        Interleavings.clock = clock
+        _play(chosen)
+
+
+def _play(chosen: int) -> None:
     run_state_machine_as_test(
-        Interleavings,
+        seed(chosen)(Interleavings),
         settings=settings(
             max_examples=int(os.environ.get("INTERLEAVINGS", "30")),
             stateful_step_count=int(os.environ.get("INTERLEAVING_STEPS", "25")),

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from elevate_integration import clock, marks
+from elevate_integration import clock, marks, sync
 from elevate_integration.models import Registration
 from elevate_integration.testing import FakeElevate
 from tests.faults.answers import THREADS, running_worker
@@ -33,7 +33,9 @@ def jumping_clock() -> Iterator[JumpingClock]:
     def moved(connection: Any, seconds: float = 0.0) -> str:
         return real(connection, seconds + made.offset)
 
-    with patch.object(clock, "now_sql", moved), patch.object(marks, "now_sql", moved):
+    with ExitStack() as patches:
+        for module in (clock, marks, sync):
+            patches.enter_context(patch.object(module, "now_sql", moved))
         yield made
 
 

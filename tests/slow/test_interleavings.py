@@ -1,0 +1,16 @@
+"""The interleavings again, a hundred and fifty of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_interleavings import play, settings_for_speed
+
+__all__ = ["settings_for_speed"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("plainshop", "settings_for_speed")
+def test_no_order_of_events_loses_a_seat_or_hides_a_double(elevate, monkeypatch):
+    monkeypatch.setenv("INTERLEAVINGS", "150")
+    play(elevate)
