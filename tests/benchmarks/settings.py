@@ -29,7 +29,7 @@ def _installed(*names: str) -> list[str]:
 
 
 INSTALLED_APPS = [
-    *_INSTALLED_APPS,
+    *(app for app in _INSTALLED_APPS if app != "import_export"),
     "tests.benchmarks.rivals",
     *_installed("procrastinate.contrib.django", "django_tasks", "django_tasks_db", "django_q"),
 ]
@@ -69,4 +69,5 @@ Q_CLUSTER = {
     "save_limit": -1,
     "scheduler": False,
     "catch_up": False,
+    "log_level": "ERROR",
 }

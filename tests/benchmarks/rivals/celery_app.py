@@ -15,6 +15,9 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
 )
+if settings.DATABASES["default"]["CONN_MAX_AGE"] is None:
+    # Celery closes Django's connections around each task, whatever CONN_MAX_AGE says, unless it is told this.
+    app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000
 
 
 @app.task(name="rivals.register")
