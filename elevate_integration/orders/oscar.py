@@ -226,7 +226,8 @@ class OscarSource(OrderSource):
             return False
         debited = sum((source.amount_debited for source in order.sources.all()), Decimal(0))
         by_status = order.status.strip().casefold() in self._paid
-        if not (by_status or order.total_incl_tax == 0 or debited >= order.total_incl_tax):
+        # Of a free order nothing is owed, and no payment ever tells of it.
+        if not (by_status or debited >= order.total_incl_tax):
             return False
         by_source = sum((source.amount_refunded for source in order.sources.all()), Decimal(0))
         by_event = sum((event.amount for event in self._refunds(order)), Decimal(0))
