@@ -138,7 +138,9 @@ def test_the_past_of_another_product_is_not_decided_by_a_link(boss: Client) -> N
     assert UnmappedSale.objects.open().count() == 1
 
 
-def test_a_mended_id_offers_to_retry_what_was_refused(boss: Client, mapping: ProductMapping, row: Any) -> None:
+def test_a_mended_id_offers_to_retry_what_was_refused(
+    boss: Client, mapping: ProductMapping, row: Any
+) -> None:
     refused = row(obstacle=Obstacle.REFUSED)
     data = {**ART, "product_key": "course:ETHICS", "remote_product_id": "RIGHT1"}
     page = text_of(boss.post(f"{LIST}{mapping.pk}/change/", data, follow=True))
