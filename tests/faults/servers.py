@@ -44,6 +44,7 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self.databases = 0
         self._pg_ctl, initdb = _program("pg_ctl"), _program("initdb")
         self._data, self._log = folder / "data", folder / "log"
         self._as: list[str] = []
@@ -64,6 +65,13 @@ class Postgres:
             [*self._as, *command], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
+
+    def new_database(self) -> str:
+        """Make an empty database and give its name."""
+        self.databases += 1
+        name = f"shop{self.databases}"
+        self._run(_program("createdb"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        return name
 
     def restart(self, mode: str) -> None:
         """Restart: `fast` ends connections politely, `immediate` is a crash."""
@@ -96,7 +104,7 @@ class Office:
         self.elevate = elevate
         database = {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": "postgres",
+            "NAME": server.new_database(),
             "USER": "postgres",
             "HOST": "127.0.0.1",
             "PORT": server.port,

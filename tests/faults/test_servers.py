@@ -26,7 +26,6 @@ def office(server, elevate, tmp_path):
     made = Office(tmp_path, elevate, server)
     yield made
     made.close()
-    server.restart("immediate")
 
 
 def test_a_database_that_restarts_in_mid_drain_costs_no_answer(office, server):
