@@ -15,7 +15,8 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.db import connections, router
 from django.template import Engine, TemplateSyntaxError
 
@@ -241,6 +242,29 @@ def _sqlite(settings: Conf) -> Iterator[checks.CheckMessage]:
         yield checks.Warning(text, hint=hint, id="elevate.W006")
 
 
+def _digest(settings: Conf) -> Iterator[checks.CheckMessage]:
+    for address in sorted(settings.digest_recipients):
+        try:
+            validate_email(address)
+        except ValidationError:
+            hint = 'Write addresses such as "office@example.org" in ELEVATE["DIGEST_RECIPIENTS"].'
+            yield checks.Error(f"The digest cannot go to {address!r}.", hint=hint, id="elevate.E018")
+    parts = urlsplit(settings.admin_url)
+    if settings.admin_url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        text = f"ELEVATE['ADMIN_URL'] is no address: {settings.admin_url!r}."
+        hint = 'Set ELEVATE["ADMIN_URL"] to an address such as `https://ams.example.org/admin/`, or leave it out.'
+        yield checks.Error(text, hint=hint, id="elevate.E019")
+
+
+def _mass_import(settings: Conf) -> Iterator[checks.CheckMessage]:
+    known = {field.name for field in Registration._meta.get_fields()}
+    for header, source in (settings.mass_import_columns or {}).items():
+        if isinstance(source, str) and source not in known:
+            text = f"ELEVATE['MASS_IMPORT_COLUMNS'] fills {header!r} from {source!r}, which registrations do not have."
+            hint = "Name a field of the registration, such as `remote_user_id`, or a callable by its full path."
+            yield checks.Error(text, hint=hint, id="elevate.E020")
+
+
 CHECKS: tuple[Check, ...] = (
     _url,
     _stripped_path,
@@ -254,6 +278,8 @@ CHECKS: tuple[Check, ...] = (
     _texts,
     _ca_bundle,
     _sqlite,
+    _digest,
+    _mass_import,
 )
 
 

@@ -130,6 +130,11 @@ class Conf:
     admin_url: str = _setting(
         "", "Address of your admin site, `https://ams.example.org/admin/`, for the links in the digest."
     )
+    mass_import_columns: Mapping[str, str | Callable[[Any], Any]] | None = _setting(
+        None,
+        "Further columns of the export for Elevate's Mass Registration Import: header to a field of the "
+        "registration, or to a callable (or its path) that gets it.",
+    )
     url_stripped: str = field(default="", repr=False)
 
     @property
@@ -265,6 +270,21 @@ def _options(value: Any) -> Mapping[str, Any] | None:
     return value
 
 
+def _columns(value: Any) -> Mapping[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError("a dict is needed")
+    found: dict[str, Any] = {}
+    for header, source in value.items():
+        if header in ("email", "firstname", "lastname"):
+            raise ValueError(f"the column {header} is there already")
+        if not callable(source) and not isinstance(source, str):
+            raise TypeError(f"{header} needs the name of a field or a callable")
+        found[str(header)] = import_string(source) if isinstance(source, str) and "." in source else source
+    return found
+
+
 def _payload(value: Any) -> Callable[..., Any] | None:
     found = import_string(value) if isinstance(value, str) and value else value or None
     if found is not None and not callable(found):
@@ -284,6 +304,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "threads": lambda value: max(1, _count(value)),
     "remote_user_id": _or_callable(_text),
     "payload": _payload,
+    "mass_import_columns": _columns,
     "oscar": _options,
     "cancellations_email": _or_callable(_text),
     "cancellation_explanation": _or_callable(_text),

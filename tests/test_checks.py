@@ -393,3 +393,17 @@ def test_a_sound_project_is_silent_but_for_its_database(tmp_path):
     assert ended.returncode == 0
     assert "elevate.W006" in ended.stderr
     assert "elevate.E" not in ended.stderr
+
+
+def test_e018_a_recipient_of_the_digest_is_no_address(found):
+    assert found(DIGEST_RECIPIENTS=["office@example.org", "the office"]) == ["elevate.E018"]
+    assert "the office" in message("elevate.E018").msg
+
+
+@pytest.mark.parametrize("url", ["ams.example.org/admin", "/admin/", "ftp://ams.example.org"])
+def test_e019_the_address_of_the_admin_is_none(found, url):
+    assert found(ADMIN_URL=url) == ["elevate.E019"]
+
+
+def test_e019_an_address_is_fine(found):
+    assert found(ADMIN_URL="https://ams.example.org/admin") == []

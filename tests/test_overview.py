@@ -177,18 +177,36 @@ def test_only_what_waits_for_a_person_is_trouble(mapping):
         make_row(mapping, at_elevate="present", wanted=False, obstacle="cancel_refused"),
         make_row(mapping, at_elevate="present", wanted=False, obstacle="parked"),
     ]
-    found = overview.troubles(Registration.objects.by_status())
+    found = overview.troubles(overview.by_status())
     assert {r.pk for t in found.groups for r in t.rows} == {r.pk for r in waiting}
     assert found.more == []
     shown = Registration.objects.in_trouble() | Registration.objects.parked()
     assert {r.pk for r in shown} == {r.pk for r in waiting}
 
 
+def test_registrations_are_counted_by_status_in_one_query_and_not_for_ever(mapping, monkeypatch):
+    for _ in range(4):
+        make_row(mapping)
+    make_row(mapping, at_elevate="present")
+    with CaptureQueriesContext(connection) as queries:
+        counted = overview.by_status()
+    assert len(queries) == 1
+    assert counted == {str(status): {"pending": 4, "registered": 1}.get(status, 0) for status in Status}
+    monkeypatch.setattr(overview, "COUNTED_AT_MOST", 2)
+    assert overview.by_status()["pending"] == 3
+    assert [overview.number_words(n, 2) for n in (0, 2, 3)] == ["0", "2", "2+"]
+
+
+def test_an_empty_table_counts_nothing(db):
+    assert not any(overview.by_status().values())
+    assert overview.troubles(overview.by_status()).groups == []
+
+
 def test_only_the_newest_are_grouped_and_the_rest_is_named(mapping, monkeypatch):
     monkeypatch.setattr(overview, "GROUPED_AT_MOST", 3)
     made = [make_row(mapping, obstacle="refused") for _ in range(4)]
     make_row(mapping, obstacle="incomplete")
-    found = overview.troubles(Registration.objects.by_status())
+    found = overview.troubles(overview.by_status())
     assert found.more == [Status.REFUSED]
     assert [r.pk for r in found.groups[0].rows] == [r.pk for r in reversed(made[1:])]
 
@@ -203,7 +221,7 @@ def test_trouble_costs_one_query_for_each_status_that_has_rows(mapping):
         make_row(mapping, obstacle="refused")
         make_row(mapping, obstacle="incomplete")
     with CaptureQueriesContext(connection) as two:
-        found = overview.troubles(Registration.objects.by_status())
+        found = overview.troubles(overview.by_status())
         assert [overview.product_of(t.first) for t in found.groups] == ["Ethics", "Ethics"]
     assert (len(none), len(two)) == (0, 3)
 

@@ -59,6 +59,7 @@ def test_every_setting_named_in_the_text_exists():
         "ATOMIC_REQUESTS",
         "SILENCED_SYSTEM_CHECKS",
         "LICENSE",
+        "MANAGERS",
         "OPTIONS",
     }
     assert named - elsewhere <= KEYS.keys()

@@ -83,10 +83,12 @@ class DeliveryStateAdmin(ListOnlyPage):
             history=history(_HISTORY),
         )
 
-    def _counts(self) -> list[tuple[Any, str, int]]:
-        counted = Registration.objects.by_status()
+    def _counts(self) -> list[tuple[Any, str, str]]:
+        counted = overview.by_status()
         return [
-            (word, str(status), counted[status]) for status, word in STATUSES.items() if counted.get(status)
+            (word, str(status), overview.number_words(counted[status], overview.COUNTED_AT_MOST))
+            for status, word in STATUSES.items()
+            if counted.get(status)
         ]
 
     def act_view(self, request: HttpRequest, name: str) -> HttpResponse:

@@ -79,7 +79,7 @@ class Number:
     """One line of the numbers: a status, how many, and where they are listed."""
 
     label: str
-    number: int
+    number: str
     url: str
 
 
@@ -204,7 +204,7 @@ def duration(seconds: float) -> str:
 
 
 def _registrations(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    counted = Registration.objects.by_status()
+    counted = overview.by_status()
     oldest = Registration.objects.oldest_due()
     local = timezone.localtime(now) if timezone.is_aware(now) else now
     hours = overview.went_through(local)
@@ -215,7 +215,7 @@ def _registrations(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "numbers": [
             Number(
                 show.status(Registration(status=status)),
-                counted[status],
+                overview.number_words(counted[status], overview.COUNTED_AT_MOST),
                 page_url(request, "registration_changelist", status=status),
             )
             for status in STATUSES
@@ -318,4 +318,4 @@ def _also(request: HttpRequest) -> list[AlsoWaits]:
 def _counted(rows: Any) -> tuple[int, str]:
     """Count, but not for ever: a shop that maps nothing has as many unmapped sales as seats."""
     number = rows.order_by()[: _COUNTED_AT_MOST + 1].count()
-    return number, str(number) if number <= _COUNTED_AT_MOST else f"{_COUNTED_AT_MOST}+"
+    return number, overview.number_words(number, _COUNTED_AT_MOST)
