@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from elevate_integration import lifecycle, marks, staff
 from elevate_integration.admin.base import may
-from elevate_integration.admin.forms import CancelForm, FoundForm
+from elevate_integration.admin.cancel_form import CancelManyForm
+from elevate_integration.admin.forms import FoundForm
 from elevate_integration.lifecycle import LIVE, Obstacle, Status
 from elevate_integration.models import Registration
 from elevate_integration.staff import Acted
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 100
 
 # Gets the chosen rows, the request's actor, what the form gave, and whether the person may let cancels go.
-Run = Callable[..., Acted]
+Run = Callable[..., Acted | staff.Export]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,11 @@ def _can_let_go(row: Registration) -> bool:
 
 
 def _can_mark_registered(row: Registration) -> bool:
-    return row.claim_token is None and row.status in (Status.UNCONFIRMED, Status.REFUSED)
+    return row.claim_token is None and row.status in (Status.UNCONFIRMED, Status.REFUSED, Status.PENDING)
+
+
+def _can_export(row: Registration) -> bool:
+    return not staff.exportable(row)
 
 
 def _pks(rows: list[Registration]) -> list[int]:
@@ -100,7 +105,8 @@ def _register_again(rows: list[Registration], *, actor: str, **_rest: Any) -> Ac
 
 
 def _cancel(rows: list[Registration], *, actor: str, given: dict[str, Any], **_rest: Any) -> Acted:
-    return staff.cancel(_pks(rows), actor=actor, **given)
+    texts = {name: value for name, value in given.items() if name != "number"}
+    return staff.cancel(_pks(rows), actor=actor, **texts)
 
 
 def _mark_cancelled(rows: list[Registration], *, actor: str, **_rest: Any) -> Acted:
@@ -117,6 +123,10 @@ def _let_go(rows: list[Registration], *, actor: str, **_rest: Any) -> Acted:
 
 def _mark_registered(rows: list[Registration], *, actor: str, given: dict[str, Any], **_rest: Any) -> Acted:
     return staff.mark_registered(rows[0].pk, actor=actor, **given)
+
+
+def _export(rows: list[Registration], **_rest: Any) -> staff.Export:
+    return staff.export(rows)
 
 
 def _resync(rows: list[Registration], *, actor: str, **_rest: Any) -> Acted:
@@ -208,6 +218,17 @@ ACTS: dict[str, Act] = {
             _resync,
         ),
         Act(
+            "export",
+            _("Export for mass import"),
+            _(
+                "Writes files for Elevate's Mass Registration Import, for when its API is closed. Nothing is sent, and "
+                "nothing changes here."
+            ),
+            "retry_registration",
+            _can_export,
+            _export,
+        ),
+        Act(
             "cancel",
             _("Cancel"),
             _(
@@ -217,7 +238,7 @@ ACTS: dict[str, Act] = {
             "cancel_registration",
             _can_cancel,
             _cancel,
-            form=CancelForm,
+            form=CancelManyForm,
             strong=True,
         ),
     )

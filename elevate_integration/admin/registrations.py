@@ -11,10 +11,12 @@ from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
+from elevate_integration import staff
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS, Act
 from elevate_integration.admin.base import (
@@ -28,9 +30,12 @@ from elevate_integration.admin.base import (
     tell_reasons,
     who,
 )
+from elevate_integration.admin.cancel_form import CancelManyForm, last_texts
 from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
-from elevate_integration.admin.timeline import steps
+from elevate_integration.admin.listing import COUNTED_AT_MOST, CappedPaginator, RegistrationList
+from elevate_integration.admin.timeline import story
 from elevate_integration.conf import conf
+from elevate_integration.lifecycle import LIVE, Obstacle
 from elevate_integration.models import Registration
 from elevate_integration.staff import delivery_state
 from elevate_integration.words import problems, situation
@@ -42,8 +47,12 @@ def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
     """Give the list's menu entry for an act: it leads to the page that asks. Nothing is done yet, whatever was posted."""
 
     def ask(page: RegistrationAdmin, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
-        form = act.form() if act.form is not None else None
-        return page._ask(request, act, list(queryset.order_by("pk")), form)
+        rows = list(queryset.order_by("pk")[: COUNTED_AT_MOST + 1])
+        if len(rows) > COUNTED_AT_MOST:
+            text = _("More than %(number)s were chosen. Filter the list and take fewer at a time.")
+            page.message_user(request, text % {"number": COUNTED_AT_MOST}, messages.WARNING)
+            return HttpResponseRedirect(page._list(request))
+        return page._ask(request, act, rows, page._form(request, act, rows))
 
     ask.__name__ = act.name
     ask.short_description = act.label  # type: ignore[attr-defined]
@@ -60,12 +69,14 @@ class RegistrationAdmin(StaffPage):
     actions = [_menu_entry(act) for act in ACTS.values() if act.many]
     list_per_page = 50
     ordering = ("-pk",)
-    search_fields = ("order_ref", "email", "firstname", "lastname", "registration_id", "remote_user_id")
-    search_help_text = _("Order, e-mail, name, registration ID or user ID.")
+    # Any will do for the box to appear: the search itself is `get_search_results`.
+    search_fields = ("order_ref",)
+    search_help_text = _("A whole order number, e-mail address, last name, registration ID or user ID.")
+    paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     fieldsets = (
-        (_("Learner"), {"fields": ("firstname", "lastname", "email", "remote_user_id", "other_user_id")}),
+        (_("Learner"), {"fields": ("firstname", "lastname", "email", "member_link", "other_user_id")}),
         (
             pgettext_lazy("purchase", "Order"),
             {"fields": ("order_link", "seat_key", "product", "mapping", "amount_paid", "created_at")},
@@ -108,11 +119,12 @@ class RegistrationAdmin(StaffPage):
         """Show the status, what happens next, and what Elevate said last: one column, so that the list fits."""
         said = show.last_message(row)
         quoted = format_html('<q dir="auto">{}</q>', said) if said else ""
+        hints = format_html_join("", "<br>{}", ((hint,) for hint in show.hints(row)))
         return format_html(
-            '{}<div class="elevate-next">{}{}</div>', show.status(row), show.coming(row), quoted
+            '{}<div class="elevate-next">{}{}{}</div>', show.status(row), show.coming(row), hints, quoted
         )
 
-    @admin.display(description=_("product"), ordering="product_title")
+    @admin.display(description=_("product"))
     def product(self, row: Registration) -> str:
         """Show the product by its title in the store."""
         return row.product_title or row.mapping.product_title or row.remote_product_id
@@ -137,12 +149,35 @@ class RegistrationAdmin(StaffPage):
     @admin.display(description=_("product's page at Elevate"))
     def product_link(self, row: Registration) -> str:
         """Show the product's page."""
-        return show.link(row.product_url, row.product_url) if row.product_url else "-"
+        return show.link(row.product_url, row.product_url, rel="noopener") if row.product_url else "-"
+
+    @admin.display(description=_("user ID at Elevate"))
+    def member_link(self, row: Registration) -> str:
+        """Show the user ID, linked to the member's page in the store."""
+        return show.member(row)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RegistrationList]:
+        """Use the list that knows what covers a row."""
+        return RegistrationList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Search along indexes."""
+        if not search_term.strip():
+            return queryset, False
+        found = staff.find(search_term)
+        if len(found) >= staff.FOUND_AT_MOST:
+            text = _("More than %(number)s fit the search; only some are shown. Search for more than a name.")
+            self.message_user(request, text % {"number": staff.FOUND_AT_MOST}, messages.WARNING)
+        return queryset.filter(pk__in=found), False
 
     def get_urls(self) -> list[Any]:
         """Add the page that asks before an act and does it."""
         act = self.admin_site.admin_view(self.act_view)
+        duplicates = self.admin_site.admin_view(self.duplicates_view)
         return [
+            path("duplicates/", duplicates, name="elevate_integration_registration_duplicates"),
             path("act/<slug:name>/", act, name="elevate_integration_registration_act"),
             *super().get_urls(),
         ]
@@ -160,7 +195,12 @@ class RegistrationAdmin(StaffPage):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list, and say so when nothing is sent at present."""
-        return super().changelist_view(request, {**(extra_context or {}), "delivery": delivery_state()})
+        more = {
+            "delivery": delivery_state(),
+            "duplicates_url": address(self, "duplicates"),
+            "counted_at_most": COUNTED_AT_MOST,
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **more})
 
     def change_view(
         self,
@@ -176,6 +216,9 @@ class RegistrationAdmin(StaffPage):
 
     def _explanation(self, request: HttpRequest, row: Registration) -> dict[str, Any]:
         offered = [act for act in ACTS.values() if act.allowed(request) and act.possible(row)]
+        if row.obstacle == Obstacle.COVERED:
+            row.covered_by = staff.covering([row]).get(row.pk)  # type: ignore[attr-defined]
+        told = story(row.order_ref)
         return {
             "title": _("Registration %(number)s") % {"number": row.pk},
             "subtitle": None,
@@ -187,8 +230,12 @@ class RegistrationAdmin(StaffPage):
             "problems": problems(row.problems),
             "said": show.said(row.error_messages),
             "acts": [(act, address(self, "act", act.name)) for act in offered],
-            "steps": steps(row),
-            "attempts_in_all": row.attempts.count(),
+            "hints": show.hints(row),
+            "story": told,
+            "lines": [
+                (show.status(one), self.product(one), show.learner(one), one, address(self, "change", one.pk))
+                for one in told.rows
+            ],
             "delivery": delivery_state(),
         }
 
@@ -217,18 +264,81 @@ class RegistrationAdmin(StaffPage):
     def ask_or_act(self, request: HttpRequest, act: Act, rows: list[Registration]) -> HttpResponse:
         """Show the page that asks, or do what was confirmed on it."""
         confirmed = "confirm" in request.POST
-        form = act.form(request.POST if confirmed else None) if act.form is not None else None
+        form = self._form(request, act, rows, request.POST if confirmed else None)
         if not confirmed or (form is not None and not form.is_valid()):
             return self._ask(request, act, rows, form)
         given = form.cleaned_data if form is not None else {}
         acted = act.run(rows, actor=who(request), given=given, lets_go=may(request, "pause_delivery"))
         done = set(acted.done)
+        if isinstance(acted, staff.Export):
+            return self._download(request, act, acted, rows)
         record(request, [row for row in rows if row.pk in done], _("%(act)s.") % {"act": act.label})
         self._tell(request, act, acted)
         return HttpResponseRedirect(self._back(request, rows))
 
+    def _form(self, request: HttpRequest, act: Act, rows: list[Registration], data: Any = None) -> Any:
+        """Make the act's form, empty or with what was typed."""
+        if act.form is CancelManyForm:
+            fitting = sum(act.possible(row) for row in rows)
+            return CancelManyForm(data, number=fitting, initial=last_texts(request))
+        return act.form(data) if act.form is not None else None
+
+    def _download(
+        self, request: HttpRequest, act: Act, made: staff.Export, rows: list[Registration]
+    ) -> HttpResponse:
+        """Give the file, and write into the history of each row in it that it was given."""
+        if not made.done:
+            tell_reasons(request, made.left, lambda n: _("Not exported: %(reason)s."))
+            return HttpResponseRedirect(self._back(request, rows))
+        done = set(made.done)
+        record(request, [row for row in rows if row.pk in done], _("%(act)s.") % {"act": act.label})
+        response = HttpResponse(made.content, content_type=made.content_type)
+        disposition = content_disposition_header(as_attachment=True, filename=made.name)
+        response["Content-Disposition"] = disposition or "attachment"
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def duplicates_view(self, request: HttpRequest) -> HttpResponse:
+        """List second registrations at Elevate for one seat, and have chosen ones cancelled."""
+        must(self.has_view_permission(request))
+        may_cancel = may(request, "cancel_registration")
+        if request.method == "POST":
+            must(may_cancel)
+            pks = [pk for pk in request.POST.getlist("pk") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+            made = staff.cancel_duplicates(pks, actor=who(request))
+            record(request, made, _("Cancel the duplicate."))
+            text = ngettext(
+                "%(number)s duplicate is cancelled at Elevate as soon as possible.",
+                "%(number)s duplicates are cancelled at Elevate as soon as possible.",
+                len(made),
+            )
+            self.message_user(
+                request, text % {"number": len(made)}, messages.SUCCESS if made else messages.WARNING
+            )
+            return HttpResponseRedirect(address(self, "duplicates"))
+        shown = [
+            (one, self.product(one.row), show.learner(one.row), show.order(one.row.order_ref), show.day(one.answered_at),
+             address(self, "change", one.row.pk))
+            for one in staff.duplicates()
+        ]  # fmt: skip
+        return render(
+            self,
+            request,
+            "registration/duplicates.html",
+            title=_("Duplicates at Elevate"),
+            shown=shown,
+            may_cancel=may_cancel,
+            cancels_per_hour=conf().cancels_per_hour,
+        )
+
     def _ask(self, request: HttpRequest, act: Act, rows: list[Registration], form: Any) -> HttpResponse:
         fitting = [row for row in rows if act.possible(row)]
+        staying = staff.covering(fitting, besides={row.pk for row in fitting}) if act.name == "cancel" else {}
+        for row in fitting:
+            other = staying.get(row.pk)
+            if other is not None and (row.at_elevate in LIVE or row.claim_token is not None):
+                text = _("Stays registered: order {} gives this member the same product.")
+                row.note = format_html(text, show.order(other.order_ref))  # type: ignore[attr-defined]
         shown = [(show.status(row), self.product(row), show.learner(row), row) for row in rows[:_LISTED]]
         return render(
             self,
@@ -239,6 +349,7 @@ class RegistrationAdmin(StaffPage):
             form=form,
             rows=shown,
             number=len(rows),
+            staying=len(staying),
             cancels_per_hour=conf().cancels_per_hour,
             fitting=len(fitting),
             unfitting=len(rows) - len(fitting),

@@ -8,11 +8,13 @@ from typing import Any
 from django.template.defaultfilters import truncatechars
 from django.utils import formats, timezone
 from django.utils.html import format_html
+from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 
-from elevate_integration.conf import order_source
-from elevate_integration.lifecycle import Obstacle, Status
+from elevate_integration.conf import conf, order_source
+from elevate_integration.lifecycle import LIVE, Obstacle, Status
 from elevate_integration.models import Registration
+from elevate_integration.staff import is_duplicate
 from elevate_integration.words import STATUSES, situation
 from elevate_integration.words import said as said
 
@@ -53,7 +55,33 @@ def coming(row: Registration) -> str:
     text = str(situation(row.state).next)
     if row.due_at is None or row.claim_token is not None or row.due_at <= timezone.now():
         return text
-    return _("%(what)s (next try %(time)s)") % {"what": text, "time": moment(row.due_at)}
+    now = timezone.now()
+    if (row.due_at - now).total_seconds() < 60:
+        return _("%(what)s (next try in less than a minute)") % {"what": text}
+    wait = timeuntil(row.due_at, now, depth=1)
+    return _("%(what)s (next try in %(time)s)") % {"what": text, "time": wait}
+
+
+def hints(row: Registration) -> list[str]:
+    """Give what else a person should know: a partial refund, and which order covers a seat that was given up."""
+    found = []
+    if is_duplicate(row):
+        found.append(
+            _("A second registration at Elevate for one seat, cancelled by staff. The seat keeps the other.")
+        )
+    other = getattr(row, "covered_by", None)
+    if other is not None:
+        text = _("Covered by order {}, so access stays.")
+        found.append(format_html(text, order(other.order_ref)))
+    lowered = row.amount_now is not None and row.amount_paid is not None and row.amount_now < row.amount_paid
+    if lowered and row.wanted and row.at_elevate in LIVE and conf().send_amounts:
+        text = _("Partly refunded: the store now shows %(now)s instead of %(paid)s. Elevate cannot be told.")
+        found.append(text % {"now": _number(row.amount_now), "paid": _number(row.amount_paid)})
+    return found
+
+
+def _number(value: Any) -> str:
+    return str(formats.number_format(value, 2))
 
 
 def moment(value: Any, form: str = "SHORT_DATETIME_FORMAT") -> str:
@@ -82,10 +110,13 @@ def learner(row: Registration) -> str:
     return name or row.email or row.remote_user_id or _("nobody named")
 
 
-def link(url: str, text: str) -> str:
-    """Show a link, or the text alone when the address could run a script."""
+def link(url: str, text: str, *, rel: str = "") -> str:
+    """Show a link, or the text alone when the address could run a script. rel: makes it open another window."""
     safe = url.startswith(("https://", "http://")) or (url.startswith("/") and not url.startswith("//"))
-    return format_html('<a href="{}">{}</a>', url, text) if safe else text
+    if not safe:
+        return text
+    away = format_html(' target="_blank" rel="{}"', rel) if rel else ""
+    return format_html('<a href="{}"{}>{}</a>', url, away, text)
 
 
 def order(order_ref: str) -> str:
@@ -96,6 +127,17 @@ def order(order_ref: str) -> str:
         logger.exception("The order source could not give the address of order %s.", order_ref)
         url = ""
     return link(url or "", order_ref)
+
+
+def member(row: Registration) -> str:
+    """Show a member's user ID, linked to his page in the store if the source knows one."""
+    url = ""
+    if row.remote_user_id:
+        try:
+            url = order_source().member_url(row.remote_user_id)
+        except Exception:
+            logger.exception("The order source could not give the address of a member of %s.", row)
+    return link(url or "", row.remote_user_id or "-")
 
 
 def seats_sold(sales: Any, limit: int = 20) -> list[tuple[str, str, str]]:

@@ -139,3 +139,7 @@ class OrderSource(ABC):
     def order_url(self, order_ref: str) -> str:
         """Give the address of the order's page for staff; `""` when there is none."""
         return ""
+
+    def member_url(self, remote_user_id: str) -> str:
+        """Give the address of the member's page for staff; `""` when there is none."""
+        return ""

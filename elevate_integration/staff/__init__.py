@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from elevate_integration.staff.addresses import Checked, check_addresses, is_own_host, problem_words
 from elevate_integration.staff.cancelling import cancel, keep, let_go, mark_cancelled
+from elevate_integration.staff.covering import covering
 from elevate_integration.staff.delivery import clear_alarm, delivery_state, pause, resume
+from elevate_integration.staff.duplicates import cancel_duplicates, duplicates, is_duplicate
+from elevate_integration.staff.exporting import Export, export, exportable
+from elevate_integration.staff.finding import FOUND_AT_MOST, find
 from elevate_integration.staff.products import (
     Decided,
     apply_to_past,
@@ -23,15 +27,24 @@ from elevate_integration.staff.rows import Acted
 from elevate_integration.staff.warnings import mapping_warnings
 
 __all__ = [
+    "FOUND_AT_MOST",
     "Acted",
     "Checked",
     "Decided",
+    "Export",
     "apply_to_past",
     "cancel",
+    "cancel_duplicates",
     "check_addresses",
     "clear_alarm",
+    "covering",
     "delivery_state",
+    "duplicates",
+    "export",
+    "exportable",
+    "find",
     "follow_mappings",
+    "is_duplicate",
     "is_own_host",
     "keep",
     "leave_past",

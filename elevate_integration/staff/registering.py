@@ -124,8 +124,9 @@ def _mark_registered(
 ) -> State:
     if state.in_flight:
         raise LeftAlone(CALL_OPEN)
-    if state.status not in (Status.UNCONFIRMED, Status.REFUSED):
-        raise LeftAlone(_("only an unconfirmed or refused registration can be marked as registered"))
+    # A pending one too: Elevate's Mass Registration Import may have brought it there while the API was closed.
+    if state.status not in (Status.UNCONFIRMED, Status.REFUSED, Status.PENDING):
+        raise LeftAlone(_("only a pending, unconfirmed or refused registration can be marked as registered"))
     if not registration_id or len(registration_id) > _ID_LIMIT:
         raise LeftAlone(_("type the registration ID from Elevate, at most 64 characters"))
     if len(product_url) > _URL_LIMIT:

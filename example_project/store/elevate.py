@@ -95,6 +95,11 @@ class StoreOrderSource(OrderSource):
         """Give the order's page in the office."""
         return reverse("admin:store_order_change", args=[order_ref])
 
+    def member_url(self, remote_user_id: str) -> str:
+        """Give the member's page in the office."""
+        pk = Member.objects.filter(member_number=remote_user_id).values_list("pk", flat=True).first()
+        return reverse("admin:members_member_change", args=[pk]) if pk is not None else ""
+
 
 def ref_of_order(*, instance: Order, **kwargs: Any) -> str:
     """Name the order; a cart that was never placed cannot matter."""
