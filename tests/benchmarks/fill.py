@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -59,18 +60,15 @@ def due(first: int, last: int) -> None:
 
 
 def orders(count: int) -> None:
-    """Have invoices 1 to `count` with one item each."""
+    """Make invoices 1 to `count` with one item each: nine in ten changed 30 days ago, the rest now."""
+    Item.objects.all().delete()
+    Invoice.objects.all().delete()
     now = database_now("default")
-    there = Invoice.objects.count()
-    _insert(Invoice, Invoice(state="paid", issued=now, touched=now), {"id": "g.n"}, there + 1, count)
-    item = Item(course="ETHICS", price="120.00")
-    _insert(
-        Item,
-        item,
-        {"id": "g.n", "invoice_id": "g.n", **_person("person_id", "first_name", "last_name", "email")},
-        there + 1,
-        count,
-    )
+    old = count * 9 // 10
+    for first, last, moment in ((1, old, now - timedelta(days=30)), (old + 1, count, now)):
+        _insert(Invoice, Invoice(state="paid", issued=now, touched=moment), {"id": "g.n"}, first, last)
+    who = _person("person_id", "first_name", "last_name", "email")
+    _insert(Item, Item(course="ETHICS", price="120.00"), {"id": "g.n", "invoice_id": "g.n", **who}, 1, count)
     analyse()
 
 
