@@ -678,3 +678,18 @@ def test_access_ends_when_the_order_that_covered_it_goes_to_another_learner_befo
         ("M-1", True),
         ("M-2", False),
     ]
+
+
+def test_a_bundle_whose_mappings_swap_their_products_is_registered_once_for_each(
+    plainshop, sell, deliver, elevate
+):
+    first = ProductMapping.objects.get(product_key="course:ETHICS")
+    other = ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="LAW5678")
+    invoice = sell()
+    sync(invoice)
+    for pk, product in ((other.pk, "SWAP"), (first.pk, "LAW5678"), (other.pk, "ABCD1234")):
+        ProductMapping.objects.filter(pk=pk).update(remote_product_id=product)
+    assert not sync_order(invoice.pk, trigger="staff").error
+    deliver()
+    assert sorted(held.remote_product_id for held in elevate.registrations) == ["ABCD1234", "LAW5678"]
+    assert statuses() == ["registered", "registered"]
