@@ -190,7 +190,7 @@ class FileTransfer(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc]
             rows = list(_rows(result, kind))
             if rows:
                 LogEntry.objects.log_actions(
-                    user_id=request.user.pk,
+                    user_id=str(request.user.pk),
                     queryset=rows,
                     action_flag=flag,
                     change_message=_("Imported from a file."),
@@ -198,7 +198,7 @@ class FileTransfer(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc]
 
     def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
         """Do what the form does after a save."""
-        response = super().process_result(result, request)
+        response: HttpResponse = super().process_result(result, request)
         new, changed = list(_rows(result, "new")), list(_rows(result, "update"))
         self.follow(request, [mapping for mapping in changed if mapping.sells_again])
         for mapping in (m for m in [*new, *changed] if m.not_for_elevate):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.widgets import AdminURLFieldWidget
 from django.contrib.contenttypes.models import ContentType
 from django.core.paginator import Paginator
@@ -39,7 +39,7 @@ _SHEET_ROWS = 500
 _ID = "REMOTE-PRODUCT-ID"
 
 
-class ProductMappingAdmin(Transfer, MappingColumns):
+class ProductMappingAdmin(Transfer, MappingColumns):  # type: ignore[misc]
     """The one table that staff fill in by hand."""
 
     form = MappingForm
@@ -389,10 +389,10 @@ class ProductMappingAdmin(Transfer, MappingColumns):
             ) % {"number": checked.left}
         # An act on the list as a whole: no single mapping has it in its history.
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user_id=str(request.user.pk),
             content_type=ContentType.objects.get_for_model(ProductMapping),
             object_repr=str(self.opts.verbose_name_plural),
-            action_flag=2,
+            action_flag=CHANGE,
             change_message=text,
         )
         self.message_user(request, text, messages.WARNING if checked.failing else messages.SUCCESS)

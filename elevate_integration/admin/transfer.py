@@ -18,6 +18,8 @@ class NoTransfer(admin.ModelAdmin):
 
 
 if apps.is_installed("import_export"):
-    from elevate_integration.admin.files import FileTransfer as Transfer
+    from elevate_integration.admin.files import FileTransfer
+
+    Transfer: Any = FileTransfer
 else:
-    Transfer = NoTransfer  # type: ignore[misc,assignment]
+    Transfer = NoTransfer

@@ -127,3 +127,90 @@ def test_the_history_button_stands_clear_of_the_card(page: Any, row: Callable[..
         assert page.locator("a.historylink").count() == 1
         button = page.locator("a.historylink").bounding_box()
         assert button["y"] + button["height"] <= page.locator(".elevate-card").bounding_box()["y"]
+
+
+SHEET = "/admin/elevate_integration/productmapping/sheet/"
+
+
+def test_the_set_up_sheet_copies_and_remembers_its_ticks(page: Any, mapping: ProductMapping) -> None:
+    mapping.remote_registration_url = "https://shop.example/art"
+    mapping.save()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(SHEET)
+    page.keyboard.press("Tab")
+    page.focus("button[data-elevate-copy='ABCD1234']")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "document.querySelector('[data-elevate-copied]').textContent === 'Copied: ABCD1234'"
+    )
+    assert page.evaluate("navigator.clipboard.readText()") == "ABCD1234"
+    page.focus("[data-elevate-tick]")
+    page.keyboard.press("Space")
+    page.reload()
+    assert page.is_checked("[data-elevate-tick]")
+    mapping.remote_product_id = "ANOTHER"
+    mapping.save()
+    page.reload()
+    assert not page.is_checked("[data-elevate-tick]")
+
+
+def test_the_set_up_sheet_on_paper_is_the_table_alone(page: Any, mapping: ProductMapping) -> None:
+    page.set_viewport_size({"width": 794, "height": 1123})
+    page.goto(SHEET)
+    page.emulate_media(media="print")
+    for gone in (
+        "#header",
+        ".breadcrumbs",
+        "#nav-sidebar",
+        "button[data-elevate-copy]",
+        "[data-elevate-print]",
+    ):
+        assert not page.locator(gone).first.is_visible(), gone
+    assert page.locator("[data-elevate-tick]").is_visible()
+    assert page.locator("table.elevate-table").bounding_box()["width"] > 700
+
+
+def test_the_set_up_sheet_is_text_without_scripts(page: Any, mapping: ProductMapping) -> None:
+    context = page.context.browser.new_context(
+        java_script_enabled=False,
+        storage_state=page.context.storage_state(),
+        viewport={"width": 390, "height": 844},
+    )
+    plain = context.new_page()
+    plain.goto(page.url.partition("/admin/")[0] + SHEET)
+    assert "ABCD1234" in plain.inner_text("td code >> nth=0")
+    assert not plain.locator("button[data-elevate-copy]").first.is_visible()
+    context.close()
+
+
+def test_the_lists_buttons_stand_clear_of_the_note_above(page: Any, mapping: ProductMapping) -> None:
+    UnmappedSale.objects.create(order_ref="1", seat_key="1", product_keys="\nart\n")
+    for width in (390, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("/admin/elevate_integration/productmapping/")
+        note, tools = (
+            page.locator("p.elevate-note").bounding_box(),
+            page.locator(".object-tools").bounding_box(),
+        )
+        assert note["y"] + note["height"] <= tools["y"]
+        assert tools["y"] + tools["height"] <= page.locator("#changelist").bounding_box()["y"]
+
+
+def test_the_picker_follows_the_id_into_the_landing_address(page: Any) -> None:
+    answer = {
+        "products": [
+            {"key": "k", "title": "K", "remote_product_id": "K1", "url": "https://s.example/k", "note": ""}
+        ],
+        "landing": "https://s.example/elevate/register/ID/",
+        "landing_id": "ID",
+    }
+    page.route("**/productmapping/products/*", lambda route: route.fulfill(json=answer))
+    page.goto("/admin/elevate_integration/productmapping/add/")
+    page.fill("#id_product_key", "k")
+    page.wait_for_function("document.querySelector('#id_remote_product_id').value === 'K1'")
+    assert page.input_value("#id_remote_registration_url") == "https://s.example/elevate/register/K1/"
+    page.fill("#id_remote_product_id", "K 2")
+    assert page.input_value("#id_remote_registration_url") == "https://s.example/elevate/register/K%202/"
+    page.fill("#id_remote_registration_url", "https://my.example/")
+    page.fill("#id_remote_product_id", "K3")
+    assert page.input_value("#id_remote_registration_url") == "https://my.example/"
