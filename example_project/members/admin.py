@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 
+from elevate_integration.admin.box import ElevateMemberAdminMixin
 from example_project.members.models import Member
 
 
@@ -28,7 +29,7 @@ class MemberForm(UserChangeForm):
 
 
 @admin.register(Member)
-class MemberAdmin(UserAdmin):
+class MemberAdmin(ElevateMemberAdminMixin, UserAdmin):
     """Members: found by name, e-mail address or member number."""
 
     form = MemberForm

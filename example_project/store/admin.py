@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from elevate_integration.admin.box import ElevateOrderAdminMixin
 from example_project.store import services
 from example_project.store.models import LineAttendee, Order, OrderLine, Payment, Product
 
@@ -93,7 +94,7 @@ class PaymentInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(ElevateOrderAdminMixin, admin.ModelAdmin):
     """Orders. Money is moved by the two actions only."""
 
     list_display = ("__str__", "member", "status", "total", "placed_at")

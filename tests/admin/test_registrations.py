@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 import uuid
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,10 +17,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from elevate_integration import staff
 from elevate_integration.admin.acts import ACTS
-from elevate_integration.lifecycle import AtElevate, Obstacle, Status
+from elevate_integration.conf import conf
+from elevate_integration.delivery.queue import Result, claim, settle_all
+from elevate_integration.delivery.sender import cancel_request
+from elevate_integration.lifecycle import AtElevate, Obstacle, Outcome, Status
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, TrackedOrder
+from elevate_integration.sync import sync_order
+from tests.plainshop.models import Invoice, Item
 from tests.plainshop.source import PlainSource
+from tests.rows import make_mapping, make_row
 
 LIST = "/admin/elevate_integration/registration/"
 MakeRow = Callable[..., Registration]
@@ -434,3 +445,226 @@ def test_an_order_is_linked_and_a_broken_source_costs_only_the_link(
 
 def test_a_registration_that_is_gone_leads_away(boss: Client) -> None:
     assert boss.get(f"{LIST}99/change/").status_code == 302
+
+
+def test_many_cancels_ask_for_the_number(boss: Client, row: MakeRow) -> None:
+    rows = [row(at_elevate=PRESENT) for _ in range(3)]
+    pks = ",".join(str(one.pk) for one in rows)
+    assert "Type 3 to show" in text_of(boss.post(act_url("cancel"), {"pks": pks}))
+    for number in ("", "2", "x"):
+        page = text_of(boss.post(act_url("cancel"), {"pks": pks, "confirm": "yes", "number": number}))
+        assert "Please correct the errors below" in page
+    assert Registration.objects.filter(wanted=True).count() == 3
+    boss.post(act_url("cancel"), {"pks": pks, "confirm": "yes", "number": "3"})
+    assert not Registration.objects.filter(wanted=True).exists()
+    assert "number" not in (Registration.objects.first().cancel_details or {})  # type: ignore[union-attr]
+
+
+def test_the_next_cancel_starts_from_the_last_texts_of_the_same_person(
+    boss: Client, staff_client: LogIn, row: MakeRow
+) -> None:
+    typed = {"explanation": "Moved to May", "explanation_for_user": "See you in May", "notify": "on"}
+    boss.post(act_url("cancel"), {"pks": row(at_elevate=PRESENT).pk, "confirm": "yes", **typed})
+    page = text_of(boss.post(act_url("cancel"), {"pks": row(at_elevate=PRESENT).pk}))
+    assert "Moved to May" in page
+    assert "See you in May" in page
+    assert re.search(r'name="notify"[^>]* checked', page)
+    other = staff_client("view_registration", "cancel_registration")
+    assert "Moved to May" not in text_of(other.post(act_url("cancel"), {"pks": row(at_elevate=PRESENT).pk}))
+
+
+def test_cancel_says_beforehand_whose_access_another_order_keeps(boss: Client, row: MakeRow) -> None:
+    row(learner_key="M-1", at_elevate=PRESENT, order_ref="O-STAYS")
+    one = row(learner_key="M-1", at_elevate=PRESENT, order_ref="O-GOES")
+    page = text_of(boss.post(act_url("cancel"), {"pks": one.pk}))
+    assert "Stays registered: order O-STAYS" in page
+    both = ",".join(str(pk) for pk in Registration.objects.values_list("pk", flat=True))
+    assert "Stays registered" not in text_of(boss.post(act_url("cancel"), {"pks": both}))
+
+
+def test_a_covered_registration_names_the_order_that_covers_it(boss: Client, row: MakeRow) -> None:
+    row(learner_key="M-1", at_elevate=PRESENT, order_ref="O-STAYS")
+    one = row(learner_key="M-1", at_elevate=PRESENT, wanted=False, obstacle=Obstacle.COVERED)
+    for address in (f"{LIST}?status=covered", change_url(one)):
+        assert "Covered by order O-STAYS" in text_of(boss.get(address))
+
+
+def test_a_partial_refund_is_shown_as_what_elevate_cannot_be_told(
+    boss: Client, row: MakeRow, settings: Any
+) -> None:
+    one = row(at_elevate=PRESENT, amount_paid="120.00", amount_now="80.00")
+    for address in (LIST, change_url(one)):
+        assert "the store now shows 80.00 instead of 120.00" in text_of(boss.get(address))
+    settings.ELEVATE = {**settings.ELEVATE, "SEND_AMOUNTS": False}
+    assert "Partly refunded" not in text_of(boss.get(LIST))
+
+
+def test_the_page_tells_the_story_of_the_whole_order(boss: Client, row: MakeRow) -> None:
+    one = row(order_ref="O-1", at_elevate=PRESENT)
+    other = row(order_ref="O-1", seat_key="item:2", firstname="Grace")
+    Attempt.objects.create(
+        registration=other,
+        finished_at=timezone.now(),
+        operation="register",
+        outcome="refused",
+        note="said no.",
+    )
+    boss.post(act_url("cancel"), {"pks": one.pk, "confirm": "yes"})
+    TrackedOrder.objects.create(order_ref="O-1", last_error="shop away", failed_at=timezone.now())
+    page = text_of(boss.get(change_url(one)))
+    for words in ("said no.", "Grace", "Cancel.", "boss@example.org", "shop away", "All order lines"):
+        assert words in page
+
+
+def test_the_member_and_the_product_are_linked(
+    boss: Client, row: MakeRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = row(at_elevate=PRESENT, product_url="https://elevate.example/products/x", remote_user_id="M-7")
+    assert "M-7" in text_of(boss.get(change_url(one)))
+    monkeypatch.setattr(PlainSource, "member_url", lambda self, user_id: f"/members/{user_id}/")
+    page = text_of(boss.get(change_url(one)))
+    assert '<a href="/members/M-7/">M-7</a>' in page
+    assert 'href="https://elevate.example/products/x" target="_blank" rel="noopener"' in page
+
+
+def test_a_list_too_long_to_page_says_so(boss: Client, row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elevate_integration.admin.listing.COUNTED_AT_MOST", 2)
+    monkeypatch.setattr("elevate_integration.admin.registrations.COUNTED_AT_MOST", 2)
+    pks = [row(obstacle=Obstacle.REFUSED).pk for _ in range(3)]
+    assert "The newest 2 are listed" in text_of(boss.get(LIST))
+    chosen = {"action": "retry", "_selected_action": pks, "select_across": "1"}
+    assert "More than 2 were chosen" in text_of(boss.post(LIST, chosen, follow=True))
+
+
+def test_the_export_is_one_plain_csv_for_one_product(boss: Client, row: MakeRow, settings: Any) -> None:
+    settings.ELEVATE = {
+        **settings.ELEVATE,
+        "MASS_IMPORT_COLUMNS": {"Member": "remote_user_id", "Note": lambda row: "=1+1"},
+    }
+    rows = [
+        row(obstacle=Obstacle.REFUSED, firstname="=cmd()", lastname="Núñez", email="a@example.org"),
+        row(obstacle=Obstacle.REFUSED, email="=b@example.org"),
+        row(at_elevate=PRESENT),
+        row(email=""),
+    ]
+    pks = ",".join(str(one.pk) for one in rows)
+    answer = boss.post(act_url("export"), {"pks": pks, "confirm": "yes"})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    lines = list(csv.reader(io.StringIO(text_of(answer))))
+    assert lines == [
+        ["email", "firstname", "lastname", "Member", "Note"],
+        ["a@example.org", "'=cmd()", "Núñez", rows[0].remote_user_id, "'=1+1"],
+    ]
+    assert LogEntry.objects.get().object_id == str(rows[0].pk)
+
+
+def test_the_export_of_several_products_is_a_zip(boss: Client, row: MakeRow) -> None:
+    law = make_mapping(product_key="course:LAW", product_title="Law & Order", remote_product_id="LAW1")
+    pks = f"{row().pk},{make_row(law).pk}"
+    answer = boss.post(act_url("export"), {"pks": pks, "confirm": "yes"})
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert len(names) == 2
+    assert names[1] == f"Law-Order-{law.pk}.csv"
+    nothing = boss.post(act_url("export"), {"pks": row(email="").pk, "confirm": "yes"}, follow=True)
+    assert "Not exported: it has no e-mail address." in text_of(nothing)
+
+
+def test_a_pending_registration_brought_in_by_import_is_marked(boss: Client, row: MakeRow) -> None:
+    one = row(due_at=timezone.now())
+    boss.post(act_url("mark_registered"), {"pks": one.pk, "confirm": "yes", "registration_id": "88"})
+    one.refresh_from_db()
+    assert (one.status, one.registration_id, one.due_at) == (Status.REGISTERED, "88", None)
+
+
+DUPLICATES = f"{LIST}duplicates/"
+
+
+@pytest.fixture
+def duplicate(row: MakeRow) -> Attempt:
+    """A seat registered under 501, for which Elevate answered 500 as well."""
+    one = row(at_elevate=PRESENT, registration_id="501")
+    made = [
+        Attempt.objects.create(
+            registration=one,
+            finished_at=timezone.now(),
+            operation="register",
+            outcome="done",
+            answered_id=known,
+        )
+        for known in ("500", "501")
+    ]
+    return made[0]
+
+
+def test_a_duplicate_is_cancelled_as_a_registration_of_its_own(boss: Client, duplicate: Attempt) -> None:
+    page = text_of(boss.get(DUPLICATES))
+    assert "500" in page
+    assert f'value="{duplicate.pk}"' in page
+    boss.post(DUPLICATES, {"pk": duplicate.pk})
+    boss.post(DUPLICATES, {"pk": duplicate.pk})
+    owner, made = Registration.objects.order_by("pk")
+    assert (owner.status, owner.registration_id) == (Status.REGISTERED, "501")
+    assert (made.registration_id, made.status) == ("500", Status.CANCELLING)
+    (claimed,) = claim(10)
+    assert (claimed.row.pk, claimed.operation) == (made.pk, "cancel")
+    assert cancel_request(claimed.row, conf()).registration_id == "500"
+    settle_all([Result(claimed, Outcome.DONE)])
+    made.refresh_from_db()
+    owner.refresh_from_db()
+    assert (made.status, owner.status) == (Status.CANCELLED, Status.REGISTERED)
+    assert "There are none." in text_of(boss.get(DUPLICATES))
+    assert "Cancel the duplicate." in text_of(boss.get(change_url(owner)))
+
+
+def test_duplicates_need_the_permission_to_cancel(staff_client: LogIn, duplicate: Attempt) -> None:
+    client = staff_client("view_registration", "retry_registration", "pause_delivery")
+    page = text_of(client.get(DUPLICATES))
+    assert "500" in page
+    assert 'name="pk"' not in page
+    assert client.post(DUPLICATES, {"pk": duplicate.pk}).status_code == 403
+    assert Registration.objects.count() == 1
+
+
+def test_an_id_from_before_a_cancellation_is_no_duplicate(boss: Client, duplicate: Attempt) -> None:
+    Attempt.objects.create(
+        registration=duplicate.registration, finished_at=timezone.now(), operation="cancel", outcome="done"
+    )
+    assert "There are none." in text_of(boss.get(DUPLICATES))
+
+
+def test_a_sync_leaves_a_duplicate_alone(boss: Client, mapping: Any) -> None:
+    invoice = Invoice.objects.create(state="paid", issued=timezone.now(), touched=timezone.now())
+    Item.objects.create(
+        invoice=invoice, course="ETHICS", price="10.00", person_id="M-1", first_name="A", last_name="B", email="a@example.org"
+    )  # fmt: skip
+    sync_order(invoice.pk, trigger="staff")
+    one = Registration.objects.get()
+    Registration.objects.update(
+        at_elevate=PRESENT,
+        status=Status.REGISTERED,
+        registration_id="501",
+        due_at=None,
+        registered_at=timezone.now(),
+    )
+    attempt = Attempt.objects.create(
+        registration=one, finished_at=timezone.now(), operation="register", outcome="done", answered_id="500"
+    )
+    boss.post(DUPLICATES, {"pk": attempt.pk})
+    made = Registration.objects.exclude(pk=one.pk).get()
+    sync_order(invoice.pk, trigger="staff")
+    sync_order(invoice.pk, trigger="staff")
+    made.refresh_from_db()
+    one.refresh_from_db()
+    assert (made.status, one.status) == (Status.CANCELLING, Status.REGISTERED)
+    assert not ACTS["register_again"].possible(made)
+    assert Registration.objects.count() == 2
+
+
+@pytest.mark.parametrize("text", ["O-5", "77001", "M-5", "ADA5@Example.org", "o'neil", "Ada O'Neil"])
+def test_the_search_finds_by_each_thing_that_names_a_registration(row: MakeRow, text: str) -> None:
+    row()
+    one = row(
+        order_ref="O-5", learner_key="M-5", email_key="ada5@example.org", lastname="O'neil", at_elevate=PRESENT,
+        registration_id="77001",
+    )  # fmt: skip
+    assert staff.find(text) == [one.pk]
