@@ -308,12 +308,10 @@ class _Accounts:
 
     def of(self, person: Any) -> Any:
         """Give a registrant's user, or None: two log-ins with one address are nobody's in particular."""
-        if person.user is not None and (not person.email or _same_email(person)):
+        if person.user is not None and (not person.email or _same_email(person) or _same_name(person)):
             return person.user
         found = self._by_email[person.email.casefold()] if person.email else []
-        if len(found) == 1:
-            return found[0]
-        return person.user if not found and person.user is not None and _same_name(person) else None
+        return found[0] if len(found) == 1 else None
 
 
 def _same_email(person: Any) -> bool:

@@ -45,6 +45,11 @@ def filled(django_db_blocker: Any) -> Iterator[database.State]:
             database.drop(url)
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(filled: database.State) -> None:
+    """Instead of pytest-django's own, which would migrate Tendenci into a new database."""
+
+
 @pytest.fixture(autouse=True)
 def test_database(filled: database.State, django_db_blocker: Any) -> Iterator[None]:
     """The database as `filled` left it, whatever the test before did."""

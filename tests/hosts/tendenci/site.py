@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -135,9 +136,14 @@ class Site:
         *people: tuple[str, str, str],
         by: str = "ada",
         table: RegConfPricing | None = None,
+        prices: Sequence[RegConfPricing] = (),
     ) -> Registration:
-        """Book seats through the site's form, both of its steps; a table is booked at one price for all."""
-        pricing = table or event.registration_configuration.regconfpricing_set.first()
+        """Book seats through the site's form, both of its steps; a table is booked at one price for all.
+
+        prices: one for each of the people; the event's first price for all of them by default.
+        """
+        first_price = table or event.registration_configuration.regconfpricing_set.first()
+        chosen = prices or [first_price] * len(people)
         method = PaymentMethod.objects.get(machine_name="check")
         fields: dict[str, Any] = {
             "registrant-TOTAL_FORMS": len(people), "registrant-INITIAL_FORMS": 0,
@@ -148,9 +154,12 @@ class Site:
             prefix = f"registrant-{number}"
             fields |= {
                 f"{prefix}-first_name": first, f"{prefix}-last_name": last,
-                f"{prefix}-email_0": email, f"{prefix}-email_1": email, f"{prefix}-pricing": pricing.pk,
+                f"{prefix}-email_0": email, f"{prefix}-email_1": email, f"{prefix}-pricing": chosen[number].pk,
             }  # fmt: skip
         address = reverse("event.register", args=[event.pk])
+        if prices:
+            # With several prices Tendenci asks first which one; the page before leads here with the answer.
+            address += f"?pricing_id={chosen[0].pk}"
         if table is not None:
             address = reverse("event.register_table", args=[event.pk, table.pk])
         browser = self.client(by)
