@@ -11,7 +11,7 @@ from tests.benchmarks.report import Line, at_least, rival
 from tests.benchmarks.rivals.engines import OTHERS, TUNED_CELERY, TUNED_CELERY_FIGURE
 
 _OVER_CELERY, _OVER_OTHERS = 3.0, 2.5
-_THREADS = (4, 8, 16)
+_THREADS = (8, 16, 32)
 # A rival that is slow gets fewer rows: its rate is the same, and the run ends before lunch.
 _SECONDS = 15.0
 
