@@ -23,6 +23,7 @@ from django.template import Engine, TemplateSyntaxError
 from elevate_integration.conf import KEYS, Conf, conf, order_source
 from elevate_integration.delivery import dispatchers
 from elevate_integration.models import Registration
+from elevate_integration.orders.fields import FieldOrderSource
 from elevate_integration.orders.source import OrderSource, Watch
 
 # Seconds between the end of the longest call and the end of the lease, in which the answer has to be written.
@@ -114,8 +115,17 @@ def _source(settings: Conf) -> Iterator[checks.CheckMessage]:
         hint = "Derive the class from elevate_integration.orders.source.OrderSource."
         yield checks.Error(text, hint=hint, id="elevate.E008")
         return
-    yield from _watches(source)
+    wrong = list(_field_paths(source))
+    yield from wrong
+    if not wrong:
+        yield from _watches(source)
     yield from _problems(source)
+
+
+def _field_paths(source: OrderSource) -> Iterator[checks.CheckMessage]:
+    for text in source.path_errors() if isinstance(source, FieldOrderSource) else ():
+        hint = 'Correct the path in ELEVATE["ORDER_FIELDS"]; until then no order is seen.'
+        yield checks.Error(f"ELEVATE['ORDER_FIELDS']: {text}", hint=hint, id="elevate.E021")
 
 
 def _problems(source: OrderSource) -> Iterator[checks.CheckMessage]:

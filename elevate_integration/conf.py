@@ -38,6 +38,9 @@ class Conf:
     oscar: Mapping[str, Any] | None = _setting(
         None, "What the ready source for django-oscar must know: a dict, see `docs/oscar.md`."
     )
+    order_fields: Mapping[str, Any] | None = _setting(
+        None, "Your own shop described by paths, for `FieldOrderSource`: a dict, see `docs/order-source.md`."
+    )
     go_live: datetime | None = _setting(
         None, "Orders placed before this date are never registered. A date, a datetime or ISO text."
     )
@@ -115,7 +118,7 @@ class Conf:
     retry_first: float = _setting(5.0, "Seconds before the first repeat of a call that failed for a while.")
     retry_ceiling: float = _setting(3600.0, "Seconds that the wait between repeats grows to.")
     unreachable_after: int = _setting(
-        5, "Failed calls in a row after which delivery pauses and probes with one call."
+        5, "Registrations failing in a row (repeats aside) after which delivery waits and probes with one call."
     )
     probe_interval: float = _setting(60.0, "Seconds between probes while Elevate is away or refuses the key.")
     sweep_interval: float = _setting(300.0, "Seconds between two sweeps for changes that no signal told.")
@@ -306,6 +309,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "payload": _payload,
     "mass_import_columns": _columns,
     "oscar": _options,
+    "order_fields": _options,
     "cancellations_email": _or_callable(_text),
     "cancellation_explanation": _or_callable(_text),
     "cancellation_explanation_for_user": _or_callable(_text),
