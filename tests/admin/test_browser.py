@@ -214,3 +214,18 @@ def test_the_picker_follows_the_id_into_the_landing_address(page: Any) -> None:
     page.fill("#id_remote_registration_url", "https://my.example/")
     page.fill("#id_remote_product_id", "K3")
     assert page.input_value("#id_remote_registration_url") == "https://my.example/"
+
+
+def test_a_mistake_in_a_file_is_read_without_a_pointer(page: Any) -> None:
+    pytest.importorskip("import_export")
+    page.goto("/admin/elevate_integration/productmapping/import/")
+    body = b"product_key,remote_product_id\ncourse:ART,\n"
+    page.set_input_files(
+        "input[type=file]", files=[{"name": "m.csv", "mimeType": "text/csv", "buffer": body}]
+    )
+    page.select_option("select[name=format]", label="csv")
+    page.click("input[type=submit].default")
+    mistake = page.locator(".validation-error-container")
+    assert "Type the Remote Product ID" in mistake.inner_text()
+    assert mistake.evaluate("e => getComputedStyle(e).opacity + getComputedStyle(e).position") == "1static"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
