@@ -118,7 +118,7 @@ class Conf:
     retry_first: float = _setting(5.0, "Seconds before the first repeat of a call that failed for a while.")
     retry_ceiling: float = _setting(3600.0, "Seconds that the wait between repeats grows to.")
     unreachable_after: int = _setting(
-        5, "Registrations failing in a row (repeats aside) after which delivery waits and probes with one call."
+        5, "Registrations failing in a row, repeats aside, until delivery waits and probes with one call."
     )
     probe_interval: float = _setting(60.0, "Seconds between probes while Elevate is away or refuses the key.")
     sweep_interval: float = _setting(300.0, "Seconds between two sweeps for changes that no signal told.")

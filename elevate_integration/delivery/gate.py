@@ -115,7 +115,8 @@ def _judge_one(state: DeliveryState, result: Result, now: datetime) -> None:
         if state.gate != KEY or _said(result) != state.gate_message:
             _open(state, now)
     else:
-        state.failures += 1
+        # A registration that fails again and again says nothing about Elevate: only its first failure counts.
+        state.failures += int(result.claimed.row.failures == 0)
         if result.retry_after is not None:
             _shut(state, BUSY, result.note, now, result.retry_after)
         elif state.failures >= conf().unreachable_after or state.gate == UNREACHABLE:

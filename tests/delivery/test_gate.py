@@ -84,6 +84,35 @@ def test_an_elevate_that_is_away_is_probed_with_one_call_at_a_time(make_due, ele
     assert (state().gate, state().failures, state().probe_at) == ("", 0, None)
 
 
+def test_the_log_says_when_delivery_waits_and_when_it_goes_on(make_due, elevate, caplog):
+    for _ in range(4):
+        make_due()
+    elevate.fail("status", times=3, status=429)
+    with caplog.at_level("INFO", logger="elevate_integration.delivery.gate"):
+        run()
+        everything_is_due()
+        run()
+    said = [(record.levelname, record.getMessage().partition(":")[0]) for record in caplog.records]
+    assert said == [("ERROR", "Delivery waits (unreachable)"), ("INFO", "Delivery goes on.")]
+
+
+def test_one_registration_that_fails_again_and_again_holds_up_no_other(make_due, elevate):
+    bad = make_due()
+    for _ in range(5):
+        elevate.fail("status", status=429)
+        run()
+        everything_is_due()
+    assert len(elevate.calls) == 5
+    assert state().gate == "", "one registration says nothing about Elevate"
+    good = make_due(due_at=ago(0.1))
+    elevate.fail("status", status=429)
+    run()
+    assert statuses() == {"registered": 1, "pending": 1}
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.status, bad.status) == ("registered", "pending")
+
+
 def test_a_single_failure_does_not_shut_the_gate(make_due, elevate):
     for _ in range(4):
         make_due()
