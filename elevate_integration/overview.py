@@ -169,7 +169,7 @@ class _Percentile(Aggregate):
     function = "PERCENTILE_CONT"
     template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
 
-    def __init__(self, expression: Any, *, fraction: float) -> None:
+    def __init__(self, expression: str, *, fraction: str) -> None:
         super().__init__(expression, fraction=fraction, output_field=DurationField())
 
 
@@ -204,7 +204,7 @@ def waits(now: datetime) -> Waits | None:
             return None
         return Waits(found["median"].total_seconds(), found["slow"].total_seconds(), found["sample"])
     pairs = newest.values_list("created_at", "registered_at")[:SAMPLE]
-    return measured([(done - made).total_seconds() for made, done in pairs])
+    return measured((done - made).total_seconds() for made, done in pairs if done is not None)
 
 
 def measured(seconds: Iterable[float]) -> Waits | None:

@@ -191,16 +191,19 @@ def history(at_most: int) -> list[Switched]:
 
 def duration(seconds: float) -> str:
     """Say a duration in its largest fitting unit."""
-    for size, text in (
-        (86400, lambda n: ngettext("%(number)s day", "%(number)s days", n)),
-        (3600, lambda n: ngettext("%(number)s hour", "%(number)s hours", n)),
-        (60, lambda n: ngettext("%(number)s minute", "%(number)s minutes", n)),
-    ):
-        if seconds >= 2 * size:
-            number = round(seconds / size)
-            return text(number) % {"number": number}
-    number = max(round(seconds), 1)
-    return ngettext("%(number)s second", "%(number)s seconds", number) % {"number": number}
+    if seconds >= 2 * 86400:
+        number = round(seconds / 86400)
+        text = ngettext("%(number)s day", "%(number)s days", number)
+    elif seconds >= 2 * 3600:
+        number = round(seconds / 3600)
+        text = ngettext("%(number)s hour", "%(number)s hours", number)
+    elif seconds >= 2 * 60:
+        number = round(seconds / 60)
+        text = ngettext("%(number)s minute", "%(number)s minutes", number)
+    else:
+        number = max(round(seconds), 1)
+        text = ngettext("%(number)s second", "%(number)s seconds", number)
+    return text % {"number": number}
 
 
 def _registrations(request: HttpRequest, now: datetime) -> dict[str, Any]:

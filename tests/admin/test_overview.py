@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -316,3 +318,14 @@ def test_looking_changes_nothing(boss: Client, row: Row) -> None:
     with CaptureQueriesContext(connection) as queries:
         boss.get(PAGE)
     assert not [q["sql"] for q in queries if not q["sql"].lstrip().upper().startswith("SELECT")]
+
+
+def test_the_static_files_survive_a_storage_that_follows_what_they_name(
+    tmp_path: Path, settings: Any
+) -> None:
+    storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+    settings.STATIC_ROOT = tmp_path
+    call_command("collectstatic", interactive=False, verbosity=0)
+    kept = {path.name for path in (tmp_path / "elevate_integration" / "chartjs").iterdir()}
+    assert {"chart.umd.min.js", "LICENSE.md", "README.md"} <= kept
