@@ -16,6 +16,7 @@ from tests.benchmarks.report import Line, at_most
 
 _LIMIT = 1.2
 _AT_ONCE = 100
+_SMALL, _SIZES = (1000, 20_000), (10_000, 1_000_000)
 
 
 def _claims(count: int) -> list[float]:
@@ -64,7 +65,7 @@ def _on_mariadb(*, small: bool) -> tuple[float, float]:
 
 def sized(*, small: bool) -> tuple[float, float]:
     """Give the median seconds of a claim beside few and beside many finished rows."""
-    return _medians((1000, 20_000) if small else (10_000, 1_000_000), 5 if small else 60)
+    return _medians(_SMALL if small else _SIZES, 5 if small else 60)
 
 
 def run(*, small: bool) -> list[Line]:
@@ -73,6 +74,7 @@ def run(*, small: bool) -> list[Line]:
     for name, measured in (("PostgreSQL", sized), ("MariaDB", _on_mariadb)):
         few, many = measured(small=small)
         note = f"{few * 1e3:.1f} ms, then {many * 1e3:.1f} ms for {_AT_ONCE} rows"
-        what = f"{name}: 1,000,000 finished rows over 10,000"
+        sizes = _SMALL if small else _SIZES
+        what = f"{name}: {sizes[1]} finished rows over {sizes[0]}"
         found.append(at_most("claim", what, many / few, _LIMIT, "{:.2f}x", note=note))
     return found
