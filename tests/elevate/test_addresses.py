@@ -88,7 +88,8 @@ def test_a_page_that_does_not_answer_is_a_time_out(site: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "ftp://example.org/", "javascript:alert(1)", "http://", "http://[::", "http://a:b/"]
+    "url",
+    ["", "nonsense", "ftp://example.org/", "javascript:alert(1)", "http://", "http://[::", "http://a:b/"],
 )
 def test_what_is_no_web_address_is_not_asked(url: str) -> None:
     assert addresses.check(url, is_own=own) == addresses.INVALID
