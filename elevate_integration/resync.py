@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
+from elevate_integration.clock import database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.delivery.sweep import batches, previewed
 from elevate_integration.models import DeliveryState, Registration, UnmappedSale, database
@@ -20,7 +23,10 @@ _ERRORS_KEPT = 20
 
 @dataclass
 class Totals:
-    """What a resync does, or would do. `errors` keeps the first twenty, `failed` counts them all."""
+    """What a resync does, or would do. `errors` keeps the first twenty, `failed` counts them all.
+
+    stopped: a cap ended it before the last order.
+    """
 
     orders: int = 0
     new: int = 0
@@ -29,6 +35,7 @@ class Totals:
     unmapped: int = 0
     failed: int = 0
     errors: list[tuple[str, str]] = field(default_factory=list)
+    stopped: bool = False
 
     def add(self, result: SyncResult) -> None:
         """Count one order."""
@@ -60,9 +67,26 @@ def orders_since(since: datetime | None) -> Iterator[str]:
 
 
 def last_sweep() -> datetime | None:
-    """Tell from when on a resync "since the last sweep" has to look: the overlap is taken off."""
+    """Tell from when on a resync "since the last one" has to look: the overlap is taken off.
+
+    The last one is a sweep or such a resync; before the first, everything since the go-live date counts. None without
+    such a date.
+    """
     since = DeliveryState.objects.using(database()).filter(pk=1).values_list("sweep_since", flat=True).first()
-    return None if since is None else since - timedelta(seconds=conf().sweep_overlap)
+    return conf().go_live if since is None else since - timedelta(seconds=conf().sweep_overlap)
+
+
+def now() -> datetime:
+    """Give the database's time, for `remember()`."""
+    return database_now(database())
+
+
+def remember(started: datetime) -> None:
+    """Note that every order changed before this moment has been read: the next sweep or resync goes on from there."""
+    using = database()
+    DeliveryState.objects.using(using).get_or_create(pk=1)
+    rows = DeliveryState.objects.using(using).filter(pk=1)
+    rows.filter(Q(sweep_since=None) | Q(sweep_since__lt=started)).update(sweep_since=started)
 
 
 def count(refs: Iterator[str], progress: Callable[[int], None] = lambda _: None) -> Totals:
@@ -92,6 +116,7 @@ def run(
                 continue
             if totals.new + seen.created > max_new or totals.cancels + seen.cancelled > max_cancels:
                 wake()
+                totals.stopped = True
                 return totals
             totals.add(sync_order(seen.order_ref, trigger="command", actor=actor))
         progress(totals.orders)

@@ -514,7 +514,7 @@ class OrderSourceContract(TransactionTestCase):
 
     def _assert_well_formed(self, seat: Seat) -> None:
         assert isinstance(seat.key, str) and seat.key, f"Seat.key is {seat.key!r}. It must be text."
-        assert len(seat.key) <= 190, f"Seat.key {seat.key!r} is longer than 190 characters."
+        assert len(seat.key) <= 150, f"Seat.key {seat.key!r} is longer than 150 characters."
         keys = seat.product_keys
         assert isinstance(keys, tuple) and keys and all(isinstance(key, str) and key for key in keys), (
             f"Seat {seat.key!r} has product_keys={keys!r}. Give a tuple of texts, the most specific first."

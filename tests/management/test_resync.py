@@ -9,9 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from elevate_integration import resync
-from elevate_integration.models import OrderMark, Registration
+from elevate_integration.delivery.sweep import sweep
+from elevate_integration.models import DeliveryState, OrderMark, Registration
 from tests.plainshop.models import Invoice, Item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,9 +80,91 @@ def test_a_date_leaves_older_orders_out(unseen):
     assert list(Registration.objects.values_list("order_ref", flat=True)) == [str(new.pk)]
 
 
-def test_since_last_needs_a_sweep(unseen):
-    with pytest.raises(CommandError, match="no sweep yet"):
+def test_since_last_begins_with_the_go_live_date_and_needs_one(unseen, settings):
+    unseen(1)
+    settings.ELEVATE = {**settings.ELEVATE, "GO_LIVE": None}
+    with pytest.raises(CommandError, match="GO_LIVE is not set"):
         run("--since", "last")
+
+
+def test_since_last_goes_on_from_where_the_last_one_began(unseen, settings):
+    settings.ELEVATE = {**settings.ELEVATE, "SWEEP_OVERLAP": 0.0}
+    unseen(2)
+    assert "Done: 2 orders read" in run("--since", "last")
+    assert "Done: 0 orders read" in run("--since", "last")
+    unseen(1)
+    assert "Done: 1 orders read" in run("--since", "last")
+
+
+def test_since_last_that_a_cap_ends_begins_there_again(unseen, settings, monkeypatch):
+    settings.ELEVATE = {**settings.ELEVATE, "SWEEP_OVERLAP": 0.0}
+    unseen(3)
+    counted = resync.Totals(orders=1, new=1)
+    monkeypatch.setattr(resync, "count", lambda *args: counted)
+    run("--since", "last", "--max-new", "1")
+    assert not DeliveryState.objects.exclude(sweep_since=None).exists()
+    run("--since", "last", "--max-new", "2")
+    assert Registration.objects.count() == 3
+
+
+def test_a_resync_by_date_moves_nothing(unseen):
+    unseen(1)
+    run("--since", "2025-06-01")
+    assert not DeliveryState.objects.exclude(sweep_since=None).exists()
+
+
+def by_save(invoice):
+    invoice.state = "paid"
+    invoice.save()
+
+
+def by_update(invoice):
+    Invoice.objects.filter(pk=invoice.pk).update(state="paid", touched=timezone.now())
+
+
+def by_bulk_create(invoice):
+    made = {"course": "ETHICS", "person_id": "M-2", "first_name": "Eve", "email": "eve@example.org"}
+    Item.objects.bulk_create([Item(invoice=invoice, **made)])
+    by_update(invoice)
+
+
+def by_raw_sql(invoice):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE plainshop_invoice SET state = 'paid', touched = CURRENT_TIMESTAMP WHERE id = %s",
+            [invoice.pk],
+        )
+
+
+@pytest.mark.parametrize("reread", ["resync", "sweep"])
+@pytest.mark.parametrize("write", [by_save, by_update, by_bulk_create, by_raw_sql])
+def test_a_payment_is_found_however_it_was_written(sell, deliver, elevate, write, reread):
+    invoice = sell(state="open")
+    run("--since", "last")
+    OrderMark.objects.all().delete()
+    write(invoice)
+    assert OrderMark.objects.exists() == (write is by_save)
+    OrderMark.objects.all().delete()
+    if reread == "resync":
+        run("--since", "last")
+    else:
+        sweep()
+    deliver()
+    assert len(elevate.live()) == (2 if write is by_bulk_create else 1)
+
+
+def test_a_payment_that_leaves_the_time_of_the_change_alone_is_found_by_all_only(
+    sell, deliver, elevate, settings
+):
+    settings.ELEVATE = {**settings.ELEVATE, "SWEEP_OVERLAP": 0.0}
+    invoice = sell(state="open")
+    run("--since", "last")
+    OrderMark.objects.all().delete()
+    Invoice.objects.filter(pk=invoice.pk).update(state="paid")
+    run("--since", "last")
+    assert not Registration.objects.exists()
+    run("--all")
+    assert Registration.objects.count() == 1
 
 
 def test_a_date_that_is_none_is_told():

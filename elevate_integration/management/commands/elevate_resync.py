@@ -29,7 +29,7 @@ class Command(BaseCommand):
             "--product", metavar="KEY", help="Orders with this product key or Remote Product ID."
         )
         which.add_argument(
-            "--since", metavar="DATE", help="Orders changed since a date, or since the `last` sweep."
+            "--since", metavar="DATE", help="Orders changed since a date, or since the `last` time."
         )
         which.add_argument("--all", action="store_true", help="All orders of the store.")
         parser.add_argument("--dry-run", action="store_true", help="Say what would happen, and do nothing.")
@@ -38,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Count, ask the caps, act, tell."""
+        started = resync.now()
         orders = self._orders(options)
         counted = resync.count(orders(), self._progress("counted"))
         self._tell("Would do" if options["dry_run"] else "To do", counted)
@@ -55,6 +56,8 @@ class Command(BaseCommand):
             progress=self._progress("synced", counted.orders),
         )
         self._tell("Done", done)
+        if options["since"] == "last" and not done.stopped:
+            resync.remember(started)
         if done.failed:
             raise CommandError(f"{done.failed} orders could not be read; nothing of theirs was changed.")
 
@@ -69,7 +72,7 @@ class Command(BaseCommand):
         if text == "last":
             since = resync.last_sweep()
             if since is None:
-                raise CommandError("There was no sweep yet. Give a date, such as --since 2026-01-31.")
+                raise CommandError("Nothing was swept yet and GO_LIVE is not set. Set it, or give a date.")
             return since
         day = parse_date(text) if len(text) <= 10 else None
         moment = datetime.combine(day, time.min) if day else parse_datetime(text)
