@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from elevate_integration.views import courses, landing
 
 app_name = "elevate_integration"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    # A path, since a Remote Product ID may hold slashes.
+    path("register/<path:remote_product_id>/", landing.register, name="register"),
+    path("courses/", courses.courses, name="courses"),
+    path("courses/state/", courses.state, name="state"),
+]

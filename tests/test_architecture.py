@@ -26,6 +26,7 @@ FLOORS: dict[str, int] = {
     "wishes": 0,
     "orders": 0,
     "orders.source": 0,
+    "members.standing": 0,
     "elevate": 0,
     "delivery": 0,
     "management": 0,
@@ -54,6 +55,7 @@ FLOORS: dict[str, int] = {
     "delivery.queue": 3,
     "delivery.gate": 3,
     "delivery.sender": 3,
+    "members": 3,
     # 4, long-running work, and what people decide.
     "delivery.sweep": 4,
     "delivery.listener": 4,
@@ -79,7 +81,7 @@ FLOORS: dict[str, int] = {
     # Beside the house: production code never looks here.
     "testing": 6,
 }
-PURE = ("lifecycle", "wishes", "words", "delivery.backoff", "delivery.pace", "orders.source", "elevate")
+PURE = ("lifecycle", "wishes", "words", "delivery.backoff", "delivery.pace", "orders.source", "members.standing", "elevate")
 
 
 def module_name(path: Path) -> str:

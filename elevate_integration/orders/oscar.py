@@ -212,6 +212,10 @@ class OscarSource(OrderSource):
         """Every log-in of the shop can be a learner."""
         return _learner(user) if getattr(user, "is_authenticated", False) else None
 
+    def seats_of_line(self, line: Any) -> tuple[str, tuple[str, ...]]:
+        """Name the places of an order line."""
+        return str(line.order_id), tuple(f"line:{line.pk}:{n}" for n in range(1, line.quantity + 1))
+
     def order_url(self, order_ref: str) -> str:
         """Give the order's page in Oscar's dashboard; `""` where the site has none."""
         number = _orders([order_ref]).values_list("number", flat=True).first()

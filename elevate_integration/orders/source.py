@@ -87,6 +87,10 @@ class Watch:
     order_ref: Callable[..., str]
 
 
+class SoldOutError(Exception):
+    """Raised by `add_to_cart` for a product that cannot be bought at the moment. Its text is shown to the visitor."""
+
+
 class OrderSource(ABC):
     """The one thing a host must write. Methods may raise: nothing is cancelled because one did."""
 
@@ -129,12 +133,27 @@ class OrderSource(ABC):
         return ""
 
     def add_to_cart(self, request: HttpRequest, product_key: str) -> str:
-        """Put the product in the visitor's cart and give the address to send him to; `""` if it cannot be done."""
+        """Put the product in the visitor's cart and give the address to send him to; `""` if it cannot be done.
+
+        Called for a POST that the visitor made. The cart's own rules (quantity, membership price) apply. Where only
+        members have a cart, give the log-in page for a visitor: `redirect_to_login(request.get_full_path()).url`
+        brings him back to be asked again. May raise SoldOutError.
+        """
         return self.product_url(product_key)
 
     def learner_for(self, user: Any) -> Learner | None:
-        """Give the learner behind a log-in of the host; None when there is none."""
+        """Give the learner behind a log-in of the host; None when there is none.
+
+        Not overridden, a log-in is the learner whose ID the setting REMOTE_USER_ID gives.
+        """
         return None
+
+    def seats_of_line(self, line: Any) -> tuple[str, tuple[str, ...]]:
+        """Name what a page of the host hands to `{% elevate_link %}`: the order's reference, and the keys of the seats.
+
+        line: the host's order line. No keys stand for all seats of the order. `("", ())` when it is none of its lines.
+        """
+        return "", ()
 
     def order_url(self, order_ref: str) -> str:
         """Give the address of the order's page for staff; `""` when there is none."""

@@ -109,6 +109,14 @@ class TendenciSource(OrderSource):
         """Give the ID under which Elevate knows a registrant without a log-in; `""` holds the seat until there is one."""
         return ""
 
+    def seats_of_line(self, line: Any) -> tuple[str, tuple[str, ...]]:
+        """Name the seat of a registrant or of a membership."""
+        if line._meta.model_name == "registrant":
+            return f"{REGISTRATION}:{line.registration_id}", (f"registrant:{line.pk}",)
+        bought_with = line.membership_set_id
+        ref = f"{MEMBERSHIP_SET}:{bought_with}" if bought_with else f"{MEMBERSHIP}:{line.pk}"
+        return ref, (f"membership:{line.pk}",)
+
     def order_url(self, order_ref: str) -> str:
         """Give the invoice's page, where staff also find what was bought. One query, since lists ask for each row."""
         for kind, pks in _by_kind([order_ref]).items():

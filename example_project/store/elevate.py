@@ -91,6 +91,10 @@ class StoreOrderSource(OrderSource):
         """Every log-in of this project is a member."""
         return learner_of(user) if getattr(user, "is_authenticated", False) else None
 
+    def seats_of_line(self, line: OrderLine) -> tuple[str, tuple[str, ...]]:
+        """Name the places of a line as `snapshot` does."""
+        return str(line.order_id), tuple(f"line:{line.pk}:{n}" for n in range(1, line.quantity + 1))
+
     def order_url(self, order_ref: str) -> str:
         """Give the order's page in the office."""
         return reverse("admin:store_order_change", args=[order_ref])
