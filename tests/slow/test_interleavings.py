@@ -1,4 +1,4 @@
-"""The interleavings again, a hundred and fifty of them."""
+"""The interleavings again, sixty of them on the database of the run."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ __all__ = ["settings_for_speed"]
 def test_no_order_of_events_loses_a_seat_or_hides_a_double(elevate, monkeypatch, caplog):
     # The shop is broken now and then on purpose: its tracebacks would bury the counts of the other tests.
     caplog.set_level(logging.CRITICAL, logger="elevate_integration")
-    monkeypatch.setenv("INTERLEAVINGS", "150")
+    monkeypatch.setenv("INTERLEAVINGS", "60")
     play(elevate)
