@@ -92,7 +92,7 @@ class _BoxMixin(admin.ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         """Add the box below the form; its own forms must not stand inside the page's form."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         obj = self.get_object(request, object_id)
         more: dict[str, Any] = {}
         if obj is not None:

@@ -50,9 +50,10 @@ def last_texts(request: HttpRequest) -> dict[str, Any]:
     """Give what this person wrote with his last cancellation that still stands; nothing before the first one."""
     kind = ContentType.objects.get_for_model(Registration)
     entries = LogEntry.objects.filter(user_id=request.user.pk, content_type=kind).order_by("-pk")
-    pks = [int(pk) for pk in entries.values_list("object_id", flat=True)[:_LOOKED_AT] if str(pk).isdigit()]
+    texts = entries.values_list("object_id", flat=True)[:_LOOKED_AT]
+    pks = [int(text) for text in texts if text and text.isdigit()]
     rows = Registration.objects.using(database()).filter(
         pk__in=pks, actor=who(request)[:150], staff_cancelled=True, cancel_details__isnull=False
     )
-    by_pk = {row.pk: row.cancel_details for row in rows}
+    by_pk: dict[int, dict[str, Any]] = {row.pk: row.cancel_details or {} for row in rows}
     return next((by_pk[pk] for pk in pks if by_pk.get(pk)), {})

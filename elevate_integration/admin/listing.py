@@ -19,7 +19,7 @@ class CappedPaginator(Paginator):
     """Counts up to a limit. What lies beyond is not paged through but filtered or searched for."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         """The number of rows, at most `COUNTED_AT_MOST`."""
         rows: Any = self.object_list
         return int(rows.order_by().values("pk")[:COUNTED_AT_MOST].count())

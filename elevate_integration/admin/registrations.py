@@ -302,10 +302,14 @@ class RegistrationAdmin(StaffPage):
         """List second registrations at Elevate for one seat, and have chosen ones cancelled."""
         must(self.has_view_permission(request))
         may_cancel = may(request, "cancel_registration")
+        chosen = None
         if request.method == "POST":
             must(may_cancel)
-            pks = [pk for pk in request.POST.getlist("pk") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-            made = staff.cancel_duplicates(pks, actor=who(request))
+            chosen = [
+                pk for pk in request.POST.getlist("pk") if pk.isascii() and pk.isdigit() and len(pk) < 19
+            ]
+        if chosen is not None and "confirm" in request.POST:
+            made = staff.cancel_duplicates(chosen, actor=who(request))
             record(request, made, _("Cancel the duplicate."))
             text = ngettext(
                 "%(number)s duplicate is cancelled at Elevate as soon as possible.",
@@ -319,7 +323,7 @@ class RegistrationAdmin(StaffPage):
         shown = [
             (one, self.product(one.row), show.learner(one.row), show.order(one.row.order_ref), show.day(one.answered_at),
              address(self, "change", one.row.pk))
-            for one in staff.duplicates()
+            for one in staff.duplicates(chosen or None)
         ]  # fmt: skip
         return render(
             self,
@@ -328,18 +332,22 @@ class RegistrationAdmin(StaffPage):
             title=_("Duplicates at Elevate"),
             shown=shown,
             may_cancel=may_cancel,
+            asking=bool(chosen),
             cancels_per_hour=conf().cancels_per_hour,
         )
 
     def _ask(self, request: HttpRequest, act: Act, rows: list[Registration], form: Any) -> HttpResponse:
         fitting = [row for row in rows if act.possible(row)]
         staying = staff.covering(fitting, besides={row.pk for row in fitting}) if act.name == "cancel" else {}
+        noted = set()
         for row in fitting:
             other = staying.get(row.pk)
             if other is not None and (row.at_elevate in LIVE or row.claim_token is not None):
+                noted.add(row.pk)
                 text = _("Stays registered: order {} gives this member the same product.")
-                row.note = format_html(text, show.order(other.order_ref))  # type: ignore[attr-defined]
-        shown = [(show.status(row), self.product(row), show.learner(row), row) for row in rows[:_LISTED]]
+                row.note = format_html(str(text), show.order(other.order_ref))  # type: ignore[attr-defined]
+        listed = sorted(rows, key=lambda row: row.pk not in noted)
+        shown = [(show.status(row), self.product(row), show.learner(row), row) for row in listed[:_LISTED]]
         return render(
             self,
             request,
@@ -349,7 +357,7 @@ class RegistrationAdmin(StaffPage):
             form=form,
             rows=shown,
             number=len(rows),
-            staying=len(staying),
+            staying=len(noted),
             cancels_per_hour=conf().cancels_per_hour,
             fitting=len(fitting),
             unfitting=len(rows) - len(fitting),

@@ -25,7 +25,7 @@ def covering(rows: Iterable[Registration], *, besides: Collection[int] = ()) -> 
             by_pair.setdefault(other.pair, []).append(other)
     found = {}
     for row in asked:
-        other = next((other for other in by_pair.get(row.pair, ()) if other.pk != row.pk), None)
-        if other is not None:
-            found[row.pk] = other
+        others = [other for other in by_pair.get(row.pair, ()) if other.pk != row.pk]
+        if others:
+            found[row.pk] = others[0]
     return found

@@ -600,8 +600,11 @@ def test_a_duplicate_is_cancelled_as_a_registration_of_its_own(boss: Client, dup
     page = text_of(boss.get(DUPLICATES))
     assert "500" in page
     assert f'value="{duplicate.pk}"' in page
-    boss.post(DUPLICATES, {"pk": duplicate.pk})
-    boss.post(DUPLICATES, {"pk": duplicate.pk})
+    asked = text_of(boss.post(DUPLICATES, {"pk": duplicate.pk}))
+    assert "1 registration is cancelled at Elevate" in asked
+    assert Registration.objects.count() == 1
+    for _ in range(2):
+        boss.post(DUPLICATES, {"pk": duplicate.pk, "confirm": "yes"})
     owner, made = Registration.objects.order_by("pk")
     assert (owner.status, owner.registration_id) == (Status.REGISTERED, "501")
     assert (made.registration_id, made.status) == ("500", Status.CANCELLING)
@@ -621,7 +624,8 @@ def test_duplicates_need_the_permission_to_cancel(staff_client: LogIn, duplicate
     page = text_of(client.get(DUPLICATES))
     assert "500" in page
     assert 'name="pk"' not in page
-    assert client.post(DUPLICATES, {"pk": duplicate.pk}).status_code == 403
+    for extra in ({}, {"confirm": "yes"}):
+        assert client.post(DUPLICATES, {"pk": duplicate.pk, **extra}).status_code == 403
     assert Registration.objects.count() == 1
 
 
@@ -649,7 +653,7 @@ def test_a_sync_leaves_a_duplicate_alone(boss: Client, mapping: Any) -> None:
     attempt = Attempt.objects.create(
         registration=one, finished_at=timezone.now(), operation="register", outcome="done", answered_id="500"
     )
-    boss.post(DUPLICATES, {"pk": attempt.pk})
+    boss.post(DUPLICATES, {"pk": attempt.pk, "confirm": "yes"})
     made = Registration.objects.exclude(pk=one.pk).get()
     sync_order(invoice.pk, trigger="staff")
     sync_order(invoice.pk, trigger="staff")
