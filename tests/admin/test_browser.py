@@ -74,6 +74,7 @@ def test_every_page_fits_a_phone(
     for address in (
         "registration/",
         f"registration/{one.pk}/change/",
+        "registration/duplicates/",
         "productmapping/",
         "productmapping/add/?product_key=art",
         "unmappedsale/",
