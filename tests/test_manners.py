@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -291,3 +293,83 @@ found["thread"] = any(thread.name == "elevate-delivery" for thread in threading.
     )
     assert found == {"registered": 10, "thread": True}
     assert len(fake.live()) == 10
+
+
+OWN_SITE = """
+from django.contrib.admin import AdminSite
+from django.contrib.admin.apps import AdminConfig
+
+class Office(AdminSite):
+    site_header = "Office of the association"
+
+class OfficeConfig(AdminConfig):
+    default_site = "office.Office"
+"""
+
+
+def test_a_host_with_an_admin_site_of_its_own_shows_our_pages_there(host, fake):
+    host.write("office.py", OWN_SITE)
+    host.write(
+        "host_urls.py",
+        "from django.contrib import admin\nfrom django.urls import path\n"
+        "from office import Office\nfrom elevate_integration.admin import register\n"
+        "second = Office(name='second')\nregister(second)\n"
+        "urlpatterns = [path('admin/', admin.site.urls), path('second/', second.urls)]\n",
+    )
+    own = ADMIN.replace('"django.contrib.admin"', '"office.OfficeConfig"')
+    host.settings = own.replace(', "people"]', "]").replace('AUTH_USER_MODEL = "people.Person"\n', "")
+    found = host.run(
+        SHOP
+        + """
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+sell(); deliver()
+client = Client()
+client.force_login(User.objects.create_superuser("ada", "ada@example.org", "x"))
+names = ("productmapping", "registration", "unmappedsale")
+for site in ("admin", "second"):
+    pages = [client.get(reverse(f"admin:elevate_integration_{name}_changelist", current_app=site)) for name in names]
+    found[site] = [(page.status_code, b"Office of the association" in page.content) for page in pages]
+    found[site + " path"] = reverse("admin:elevate_integration_registration_changelist", current_app=site)
+"""
+    )
+    assert found["admin"] == found["second"] == [[200, True]] * 3
+    assert (found["admin path"], found["second path"]) == (
+        "/admin/elevate_integration/registration/",
+        "/second/elevate_integration/registration/",
+    )
+
+
+# The database stays between the commands, as a site's does.
+KEPT = 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "kept.sqlite3"}}\n'
+UNINSTALLED = """
+del ELEVATE
+INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "elevate_integration"]
+"""
+
+
+def test_uninstalled_the_data_stays_the_shop_sells_and_nothing_imports_the_package(host):
+    def run(script: str) -> list[str]:
+        ended = host.manage("shell", "-c", script)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout.splitlines()
+
+    sale = (
+        "from django.utils import timezone; from tests.plainshop.models import Invoice; "
+        "Invoice.objects.create(issued=timezone.now())"
+    )
+    host.settings = KEPT
+    assert host.manage("migrate").returncode == 0
+    run(sale)
+    host.settings = KEPT + UNINSTALLED
+    assert host.manage("check", "--fail-level", "WARNING").returncode == 0
+    assert host.manage("migrate", "--check").returncode == 0
+    run(sale)
+    imported = "import sys; print([name for name in sys.modules if name.startswith('elevate_integration')])"
+    assert run(imported)[-1] == "[]"
+    with closing(sqlite3.connect(host.folder / "kept.sqlite3")) as kept:
+        assert kept.execute("SELECT COUNT(*) FROM elevate_integration_ordermark").fetchone() == (1,)
+    host.settings = KEPT
+    assert host.manage("migrate", "--check").returncode == 0

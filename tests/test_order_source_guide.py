@@ -64,3 +64,23 @@ def test_the_table_names_every_key():
         key for row in section.splitlines() for key in re.findall(r"`([A-Z_]+)`", row.split("|")[1:2][0])
     }
     assert named == {field.name.upper() for field in fields(OrderFields)}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "models.UUIDField(primary_key=True, default=uuid.uuid4)",
+        "models.CharField(primary_key=True, max_length=36, default=lambda: f'Ä/{uuid.uuid4().hex[:20]}')",
+        "models.BigAutoField(primary_key=True)",
+    ],
+    ids=["uuid", "char", "big"],
+)
+def test_orders_with_another_kind_of_key_keep_the_contract(tmp_path, key):
+    host = shop(tmp_path)
+    models = FILES["shop/models.py"].replace(
+        "class Order(models.Model):\n", f"class Order(models.Model):\n    id = {key}\n"
+    )
+    host.write("shop/models.py", "import uuid\n" + models)
+    ended = host.manage("test", "shop")
+    assert ended.returncode == 0, ended.stderr
+    assert "skipped=1)" in ended.stderr, ended.stderr

@@ -522,7 +522,7 @@ class OrderSourceContract(TransactionTestCase):
         assert isinstance(seat.active, bool), (
             f"Seat {seat.key!r} has active={seat.active!r}. Give True or False."
         )
-        assert isinstance(seat.amount_paid, Decimal | int) and not isinstance(seat.amount_paid, bool), (
+        assert type(seat.amount_paid) in (Decimal, int), (
             f"Seat {seat.key!r} has amount_paid={seat.amount_paid!r}. Give a Decimal; a float is not exact."
         )
 
