@@ -33,6 +33,7 @@ def cancel(
     explanation_for_user: str = "",
     notify: bool = False,
     email: str = "",
+    trigger: str = "staff",
 ) -> Acted:
     """Give registrations up because a person says so. It outlives later syncs, refunds no money, obeys the brake.
 
@@ -46,7 +47,7 @@ def cancel(
         "email": email.strip(),
     }
     details = {name: value for name, value in details.items() if value != ""}
-    acted = act(pks, partial(_cancel, details=details), actor=actor, changes_wish=True)
+    acted = act(pks, partial(_cancel, details=details), actor=actor, changes_wish=True, trigger=trigger)
     waiting = Registration.objects.using(database()).filter(pk__in=acted.done, obstacle__in=_NOTES)
     for pk, obstacle in waiting.order_by("pk").values_list("pk", "obstacle"):
         acted.notes.append((pk, _NOTES[Obstacle(obstacle)]))

@@ -44,13 +44,13 @@ NOT_PAID_FOR = _("the order no longer covers this seat")
 STILL_IN_DOUBT = _("Elevate may have it already: look there, then use “Retry” or “Mark as registered”")
 
 
-def retry(pks: Iterable[Any], *, actor: str, let_go: bool = True) -> Acted:
+def retry(pks: Iterable[Any], *, actor: str, let_go: bool = True, trigger: str = "staff") -> Acted:
     """Try again what was refused, lost its answer, is held because of an identity, waits or is parked.
 
     A retry is a person's word: a held identity counts as checked, and a parked cancel passes the brake, unless
     `let_go` is False because the person may not decide that.
     """
-    return act(pks, partial(_retry, let_go=let_go), actor=actor)
+    return act(pks, partial(_retry, let_go=let_go), actor=actor, trigger=trigger)
 
 
 def _retry(row: Registration, state: State, now: datetime, *, let_go: bool) -> State:
@@ -150,9 +150,9 @@ def _tell_registered(row: Registration) -> None:
     signals.registered.send_robust(sender=Registration, registration=row)
 
 
-def resync(order_refs: Iterable[Any], *, actor: str) -> list[SyncResult]:
+def resync(order_refs: Iterable[Any], *, actor: str, trigger: str = "staff") -> list[SyncResult]:
     """Read orders again now, one transaction each. An order that cannot be read says so in its own result."""
     refs = list(dict.fromkeys(str(ref) for ref in order_refs))
-    results = [sync_order(ref, trigger="staff", actor=actor[:150]) for ref in refs]
+    results = [sync_order(ref, trigger=trigger, actor=actor[:150]) for ref in refs]
     transaction.on_commit(wake, using=database(), robust=True)
     return results

@@ -67,24 +67,28 @@ def write_first(using: str) -> None:
         Registration.objects.using(using).filter(pk=0).update(actor="")
 
 
-def act(pks: Iterable[Any], change: Change, *, actor: str, changes_wish: bool = False) -> Acted:
+def act(
+    pks: Iterable[Any], change: Change, *, actor: str, changes_wish: bool = False, trigger: str = "staff"
+) -> Acted:
     """Run `change` on each row. A row that raises LeftAlone is left as it was; the others go on.
 
+    trigger: the door through which it came, `staff` or `api`.
     changes_wish: the act may change who wants what, so all rows of the same learners and products are locked too,
     in the order of their keys, and coverage is decided again.
     """
-    return _act(list(dict.fromkeys(int(pk) for pk in pks)), change, actor=actor, changes_wish=changes_wish)
+    wanted = list(dict.fromkeys(int(pk) for pk in pks))
+    return _act(wanted, change, by=(trigger, actor[:150]), changes_wish=changes_wish)
 
 
 @retried
-def _act(wanted: list[int], change: Change, *, actor: str, changes_wish: bool) -> Acted:
+def _act(wanted: list[int], change: Change, *, by: tuple[str, str], changes_wish: bool) -> Acted:
     using = database()
     acted = Acted()
     with transaction.atomic(using=using):
         write_first(using)
         now = database_now(using)
         rows = _lock(wanted, using, with_pairs=changes_wish)
-        changed = [row for row in rows if _change(row, change, now, actor, using, acted)]
+        changed = [row for row in rows if _change(row, change, now, by, using, acted)]
         found = {row.pk for row in rows}
         acted.left += [(pk, NO_SUCH_ROW) for pk in wanted if pk not in found]
         if changes_wish and changed:
@@ -111,7 +115,9 @@ def _lock(pks: list[int], using: str, *, with_pairs: bool) -> list[Registration]
     return [row for row in locked if row.pk in chosen]
 
 
-def _change(row: Registration, change: Change, now: datetime, actor: str, using: str, acted: Acted) -> bool:
+def _change(
+    row: Registration, change: Change, now: datetime, by: tuple[str, str], using: str, acted: Acted
+) -> bool:
     claimed = row.claim_token is not None
     fields = (*_WISH, *_DECISION, *_BY_WHOM) if claimed else (*_WISH, *_DECISION, *_FACT, *_BY_WHOM, "due_at")
     before = {name: getattr(row, name) for name in fields}
@@ -121,7 +127,7 @@ def _change(row: Registration, change: Change, now: datetime, actor: str, using:
         acted.left.append((row.pk, reason.reason))
         return False
     row.put(state)
-    row.trigger, row.actor = "staff", actor[:150]
+    row.trigger, row.actor = by
     if not claimed:
         row.due_at = now if state.next_operation is not None else None
     row.updated_at = now
