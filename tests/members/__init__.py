@@ -1,0 +1,3 @@
+"""Tests of what members and buyers are shown."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Tests of the pages for members and buyers."""
+
+from __future__ import annotations
