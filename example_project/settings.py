@@ -82,7 +82,7 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.mysql":
 AUTH_USER_MODEL = "members.Member"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "members:login"
-LOGIN_REDIRECT_URL = "store:my_courses"
+LOGIN_REDIRECT_URL = "elevate_integration:courses"
 LOGOUT_REDIRECT_URL = "store:catalogue"
 
 LANGUAGE_CODE = env("LANGUAGE_CODE", default="en-us")

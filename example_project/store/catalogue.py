@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from example_project.members.models import Member
 from example_project.store.models import Product
@@ -202,7 +203,6 @@ def _load_product(item: Item) -> None:
 def _map(item: Item) -> None:
     from elevate_integration.models import ProductMapping
 
-    url = f"{settings.SITE_URL}/products/{item.slug}/"
     if item.not_for_elevate:
         ProductMapping.objects.get_or_create(
             product_key=item.sku,
@@ -213,8 +213,15 @@ def _map(item: Item) -> None:
         ProductMapping.objects.get_or_create(
             product_key=item.sku,
             remote_product_id=remote_id,
-            defaults={"product_title": title, "remote_registration_url": url, "active": True},
+            defaults={"product_title": title, "remote_registration_url": _landing(remote_id), "active": True},
         )
+
+
+def _landing(remote_id: str) -> str:
+    """Give the address that the office types into the product at Elevate."""
+    return settings.SITE_URL + reverse(
+        "elevate_integration:register", kwargs={"remote_product_id": remote_id}
+    )
 
 
 def _load_person(number: str, first_name: str, last_name: str, email: str, **rights: bool) -> None:

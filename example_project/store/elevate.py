@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.db import router
 from django.db.models import Prefetch, Q, QuerySet
 from django.db.models.signals import post_delete, post_save
@@ -22,7 +22,7 @@ from elevate_integration.conf import remote_user_id
 from elevate_integration.orders.source import Learner, OrderSource, Seat, Snapshot, Watch
 from elevate_integration.orders.source import Product as OfferedProduct
 from example_project.members.models import Member
-from example_project.store import services, waiting
+from example_project.store import services
 from example_project.store.models import LineAttendee, Order, OrderLine, Payment, Product
 
 CENT = Decimal("0.01")
@@ -76,16 +76,14 @@ class StoreOrderSource(OrderSource):
         return _absolute(product.get_absolute_url()) if product else ""
 
     def add_to_cart(self, request: HttpRequest, product_key: str) -> str:
-        """Put the product in the member's cart; a visitor logs in first and then finds it there."""
+        """Put the product in the member's cart; a visitor logs in first and is brought back, since he may have it."""
         product = _product(product_key)
         if product is None:
             return ""
-        cart = reverse("store:cart")
-        if request.user.is_authenticated:
-            services.ensure_in_cart(request.user, product)
-            return cart
-        waiting.remember(request, product)
-        return f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': cart})}"
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path()).url
+        services.ensure_in_cart(request.user, product)
+        return reverse("store:cart")
 
     def learner_for(self, user: Any) -> Learner | None:
         """Every log-in of this project is a member."""

@@ -18,5 +18,4 @@ urlpatterns = [
     path("orders/", views.orders, name="orders"),
     path("orders/<int:pk>/", views.order, name="order"),
     path("orders/lines/<int:pk>/seats/", views.seats, name="seats"),
-    path("my-courses/", views.my_courses, name="my_courses"),
 ]

@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from example_project.store import courses, services, waiting
+from elevate_integration.members.courses import has_course
+from example_project.store import services, waiting
 from example_project.store.forms import CardForm, QuantityForm, SeatForm
 from example_project.store.models import Order, OrderLine, Product
 
@@ -33,7 +34,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     """One product."""
     found = get_object_or_404(Product, slug=slug)
-    owned = request.user.is_authenticated and courses.has_course(request.user, found)
+    owned = has_course(request.user, found.sku)
     return render(
         request,
         "store/product.html",
@@ -110,9 +111,10 @@ def order(request: HttpRequest, pk: int) -> HttpResponse:
     """One order, as confirmation and for later."""
     found = get_object_or_404(Order.objects.exclude(placed_at=None), pk=pk, member=request.user)
     lines = found.lines.prefetch_related("attendees")
-    return render(
-        request, "store/order.html", {"order": found, "lines": lines, "paid": found.status == "paid"}
-    )
+    paid = found.status == Order.Status.PAID
+    courses = paid and any(line.has_seats for line in lines)
+    data = {"order": found, "lines": lines, "paid": paid, "courses": courses}
+    return render(request, "store/order.html", data)
 
 
 @require_http_methods(["GET", "POST"])
@@ -131,15 +133,6 @@ def seats(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, "The places are saved.")
         return redirect(back)
     return render(request, "store/seats.html", {"line": line, "formset": formset, "back": back})
-
-
-@require_GET
-@login_required
-def my_courses(request: HttpRequest) -> HttpResponse:
-    """The member's courses at Elevate."""
-    found = courses.courses_of(request.user)
-    waits = any(course.state.tone == "waiting" for course in found)
-    return render(request, "store/my_courses.html", {"courses": found, "waits": waits})
 
 
 def _named(line: OrderLine) -> list[dict[str, Any]]:

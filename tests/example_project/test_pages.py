@@ -55,7 +55,7 @@ def test_a_members_pages_ask_for_a_log_in(buy: Buy, client: Client) -> None:
         f"/orders/lines/{line.pk}/seats/",
     ):
         assert client.get(path).headers["Location"].startswith("/login/")
-    assert client.get("/my-courses/").headers["Location"] == "/login/?next=/my-courses/"
+    assert client.get("/elevate/courses/").headers["Location"] == "/login/?next=/elevate/courses/"
 
 
 def test_a_visitors_choice_is_in_the_cart_after_the_log_in(store: None, client: Client) -> None:
@@ -188,46 +188,25 @@ def test_names_are_escaped(log_in: LogIn, store: None) -> None:
     assert "<script>" not in text(log_in("grace@example.org").get("/products/ethics/"))
 
 
-@pytest.mark.parametrize(
-    ("status", "words", "link"),
-    [
-        ("pending", "Being set up", False),
-        ("held", "Details needed", False),
-        ("refused", "Being checked", False),
-        ("unconfirmed", "Being checked", False),
-        ("registered", "Ready", True),
-        ("cancelling", "Ending", False),
-        ("cancel_refused", "Ending", False),
-        ("withdrawn", "Ended", False),
-        ("cancelled", "Ended", False),
-    ],
-)
-def test_my_courses_says_in_plain_words_where_each_stands(
-    log_in: LogIn, status: str, words: str, link: bool
-) -> None:
-    mapping = ProductMapping.objects.get(remote_product_id="RB001")
-    row = make_row(
-        mapping, remote_user_id="RB-1001", status=status, product_url="https://elevate.example/p?x=1"
-    )
-    type(row).objects.update(status=status)
-    page = text(log_in("grace@example.org").get("/my-courses/"))
-    assert words in page
-    assert ('href="https://elevate.example/p?x=1"' in page) is link
-    assert ('http-equiv="refresh"' in page) is (status == "pending")
-
-
-def test_my_courses_shows_nobody_elses(log_in: LogIn) -> None:
+def test_my_courses_is_a_page_of_the_store(log_in: LogIn) -> None:
     make_row(
-        ProductMapping.objects.get(remote_product_id="RB001"), remote_user_id="RB-1001", status="registered"
+        ProductMapping.objects.get(remote_product_id="RB001"),
+        learner_key="RB-1001",
+        at_elevate="present",
+        product_url="https://elevate.example/p?x=1",
     )
-    assert "Ready" not in text(log_in("zoe@example.org").get("/my-courses/"))
+    page = text(log_in("grace@example.org").get("/elevate/courses/"))
+    assert 'class="site-header"' in page
+    assert 'href="https://elevate.example/p?x=1"' in page
+    assert "Ready" not in text(log_in("zoe@example.org").get("/elevate/courses/"))
 
 
 def test_who_has_a_course_is_told_so(log_in: LogIn) -> None:
     client = log_in("grace@example.org")
     assert "You already have this course" not in text(client.get("/products/ethics/"))
-    row = make_row(ProductMapping.objects.get(remote_product_id="RB001"), remote_user_id="RB-1001")
-    type(row).objects.update(status="registered")
+    make_row(
+        ProductMapping.objects.get(remote_product_id="RB001"), learner_key="RB-1001", at_elevate="present"
+    )
     assert "You already have this course" in text(client.get("/products/ethics/"))
 
 
@@ -322,15 +301,15 @@ def test_bought_registered_opened_refunded_cancelled(
         member.post(f"/products/{slug}/add/", {"quantity": 1})
     member.post("/checkout/", {"card": "ok"})
     assert deliver() == 3
-    page = text(member.get("/my-courses/"))
+    page = text(member.get("/elevate/courses/"))
     assert page.count(">Ready<") == 2
     assert "Riparian Boundaries and Moving Rivers" in page
-    assert page.count(">Being checked<") == 1
+    assert page.count(">We are on it<") == 1
 
     order = Order.objects.get()
     office = log_in("staff@example.org")
     act = {"action": "refund_orders", "_selected_action": [order.pk], "confirmed": "yes"}
     office.post("/admin/store/order/", act)
     deliver()
-    page = text(member.get("/my-courses/"))
-    assert page.count(">Ended<") == 3
+    page = text(member.get("/elevate/courses/"))
+    assert page.count(">Cancelled<") == 3

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.test import RequestFactory
 from django.utils import timezone
@@ -221,9 +220,16 @@ def test_following_the_register_link_twice_buys_once(grace: Member, source: Stor
 
 
 def test_a_visitor_logs_in_before_the_cart(store: None, source: StoreOrderSource) -> None:
-    request = RequestFactory().get("/")
-    request.user, request.session = AnonymousUser(), SessionStore()
-    assert source.add_to_cart(request, "RB-ETH-001") == "/login/?next=%2Fcart%2F"
+    request = RequestFactory().post("/elevate/register/RB001/")
+    request.user = AnonymousUser()
+    assert source.add_to_cart(request, "RB-ETH-001") == "/login/?next=/elevate/register/RB001/"
+
+
+def test_a_line_names_the_seats_that_the_snapshot_shows(buy: Buy, source: StoreOrderSource) -> None:
+    order = buy(("RB-BND-101", 3), "RB-DRN-120")
+    named = [source.seats_of_line(line) for line in order.lines.all()]
+    assert [ref for ref, _ in named] == [str(order.pk)] * 2
+    assert [key for _, keys in named for key in keys] == [seat.key for seat in seats_of(order)]
 
 
 def test_a_log_in_is_a_learner(grace: Member, source: StoreOrderSource) -> None:

@@ -70,8 +70,9 @@ class Command(BaseCommand):
         for leftover in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
             leftover.unlink(missing_ok=True)
         self._use_database(path)
-        self._load()
+        # First, since the addresses for Elevate are made of it.
         settings.SITE_URL = f"http://127.0.0.1:{port}"
+        self._load()
         with self._fake(port=elevate_port) as elevate:
             self._point_to(elevate, DISPATCHER="thread")
             self._tell_live(elevate)
@@ -79,6 +80,7 @@ class Command(BaseCommand):
                 f"\nStore:    http://127.0.0.1:{port}/          log in as {PEOPLE[0][3]}, password {PASSWORD}\n"
                 f"Staff:    http://127.0.0.1:{port}/admin/    log in as {STAFF_EMAIL}, password {PASSWORD}\n"
                 f"Elevate:  {elevate.url}/          (a fake; what it holds: {elevate.url}/_fake/registrations)\n"
+                "Begin at either: at the store, or with a Register button at Elevate.\n"
                 "Stop with Ctrl-C. Every start begins afresh.\n"
             )
             call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, skip_checks=True)
