@@ -21,8 +21,8 @@ from import_export.resources import ModelResource
 from import_export.widgets import Widget
 
 from elevate_integration.admin.base import address
-from elevate_integration.admin.forms import mapping_mistakes
 from elevate_integration.models import ProductMapping
+from elevate_integration.staff import mapping_mistakes
 
 if TYPE_CHECKING:
     from import_export.results import Result

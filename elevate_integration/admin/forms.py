@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from elevate_integration.conf import conf
 from elevate_integration.models import ProductMapping, UnmappedSale
+from elevate_integration.staff import mapping_mistakes
 
 
 def plain(value: Any) -> str:
@@ -82,17 +83,6 @@ class HttpsURLField(forms.URLField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"assume_scheme": "https", **kwargs})
-
-
-def mapping_mistakes(remote_product_id: str, *, none: bool) -> dict[str, Any]:
-    """Give what is wrong, by field. none: the product has no course in Elevate."""
-    if not remote_product_id and not none:
-        text = _("Type the Remote Product ID, or tick “not for Elevate” if there is none.")
-        return {"remote_product_id": ValidationError(text)}
-    if remote_product_id and none:
-        text = _("A product that is not for Elevate has no Remote Product ID. Clear one of them.")
-        return {"not_for_elevate": ValidationError(text)}
-    return {}
 
 
 class MappingForm(forms.ModelForm):

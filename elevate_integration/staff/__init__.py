@@ -13,6 +13,7 @@ from elevate_integration.staff.delivery import clear_alarm, delivery_state, paus
 from elevate_integration.staff.duplicates import cancel_duplicates, duplicates, is_duplicate
 from elevate_integration.staff.exporting import Export, export, exportable
 from elevate_integration.staff.finding import FOUND_AT_MOST, find
+from elevate_integration.staff.mapping import Saved, mapping_mistakes, save_mapping
 from elevate_integration.staff.products import (
     Decided,
     apply_to_past,
@@ -32,6 +33,7 @@ __all__ = [
     "Checked",
     "Decided",
     "Export",
+    "Saved",
     "apply_to_past",
     "cancel",
     "cancel_duplicates",
@@ -50,6 +52,7 @@ __all__ = [
     "leave_past",
     "let_go",
     "mapping_changed",
+    "mapping_mistakes",
     "mapping_warnings",
     "mark_cancelled",
     "mark_registered",
@@ -61,4 +64,5 @@ __all__ = [
     "resume",
     "resync",
     "retry",
+    "save_mapping",
 ]
