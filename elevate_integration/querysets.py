@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import models
@@ -14,7 +15,7 @@ from elevate_integration.lifecycle import Status
 class MappingQuerySet(QuerySet):
     """Product mappings."""
 
-    def sold_as(self, product_keys: set[str]) -> MappingQuerySet:
+    def sold_as(self, product_keys: Collection[str]) -> MappingQuerySet:
         """Give the mappings of any of these product keys, inactive ones too, the oldest first."""
         return self.filter(product_key__in=product_keys).order_by("pk")
 

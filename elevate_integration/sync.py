@@ -11,9 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import reduce
 from itertools import groupby
-from operator import or_
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
@@ -22,10 +20,10 @@ from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
 
 from elevate_integration import marks
-from elevate_integration.bulk import Changes
+from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow, database_now, now_sql, read_now
 from elevate_integration.conf import conf, order_source
-from elevate_integration.cover import decide, of_pairs, save
+from elevate_integration.cover import decide, save
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle
 from elevate_integration.models import (
@@ -37,6 +35,7 @@ from elevate_integration.models import (
     database,
 )
 from elevate_integration.orders.source import Seat, Snapshot
+from elevate_integration.prepared import Prepared
 from elevate_integration.reading import make, needs_second_read, put, read_wish, take_details
 from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, clean, derive
 
@@ -144,7 +143,7 @@ def _sync_locked(
     snapshot = order_source().snapshot(ref)
     held: list[Registration] = []
     if order.has_rows:
-        held = list(Registration.objects.using(using).of_order(ref).select_for_update())
+        held = _HELD(using, ref=ref)
     mappings = _mappings([snapshot], using)
     work = _work_out(ref, snapshot, mappings, held, order, trigger=trigger, actor=actor, room=room)
     _write(work, using, order.now)
@@ -191,14 +190,28 @@ def _lock(ref: str, using: str, *, skip_locked: bool = False, marks: Collection[
     return _insert(ref, using) or _read_locked(ref, using, skip=skip, marks=marks)
 
 
-def _read_locked(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> _Order | None:
-    rows = TrackedOrder.objects.using(using).filter(order_ref=ref)
-    sales = UnmappedSale.objects.using(using).filter(order_ref=ref)
-    left = OrderMark.objects.using(using).filter(pk__in=marks)
-    marked = Exists(left) if marks else Value(True)  # noqa: FBT003 - an SQL value
-    found = rows.select_for_update(skip_locked=skip).values_list(
-        DatabaseNow(), Exists(sales), marked, "last_error", "first_synced_at"
+def _ask_order(skip: bool, asks_marks: bool, ref: str, marks: Collection[int]) -> Any:  # noqa: FBT001
+    """Lock an order's row and bring what `_Order` tells."""
+    return (
+        TrackedOrder.objects.filter(order_ref=ref)
+        .select_for_update(skip_locked=skip)
+        .values_list(
+            DatabaseNow(),
+            Exists(UnmappedSale.objects.filter(order_ref=ref)),
+            Exists(OrderMark.objects.filter(pk__in=marks)) if asks_marks else Value(True),  # noqa: FBT003 - in SQL
+            "last_error",
+            "first_synced_at",
+        )
     )
+
+
+_ORDER = Prepared(_ask_order)
+_HELD = Prepared(lambda ref: Registration.objects.of_order(ref).select_for_update())
+_SOLD_AS = Prepared(lambda keys: ProductMapping.objects.sold_as(keys))
+
+
+def _read_locked(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> _Order | None:
+    found = _ORDER(using, (skip, bool(marks)), ref=ref, marks=marks)
     for now, has_sales, is_marked, last_error, first_synced_at in found:
         trouble = bool(last_error) or first_synced_at is None
         return _Order(now, has_sales=has_sales, marked=is_marked, in_trouble=trouble)
@@ -249,7 +262,7 @@ def lock_order(order_ref: str) -> None:
 
 def _mappings(snapshots: Iterable[Snapshot | None], using: str) -> list[ProductMapping]:
     keys = {key for shot in snapshots if shot is not None for seat in shot.seats for key in seat.product_keys}
-    return list(ProductMapping.objects.using(using).sold_as(keys)) if keys else []
+    return _SOLD_AS(using, keys=keys) if keys else []
 
 
 def _work_out(
@@ -406,23 +419,43 @@ def _neighbours(
     locking: bool,
 ) -> list[Registration]:
     """Read and lock what other orders have for the same addresses, and for the same learners and products."""
-    conditions = []
-    if asking:
-        addresses = {row.email_key for row in asking}
-        conditions.append(Q(email_key__in=addresses, at_elevate__in=LIVE))
-    if pairs:
-        conditions.append(of_pairs(pairs))
-    if connections[using].vendor != "mysql" and conditions:
-        conditions = [reduce(or_, conditions)]
-    found: dict[int, Registration] = {row.pk: row for row in held}
-    own = set(found)
-    for condition in conditions:
-        # One by one on MySQL and MariaDB: for an OR they may scan the table, and lock all of it on the way.
-        rows = Registration.objects.using(using).filter(condition).order_by("pk")
-        found.update(
-            (row.pk, row) for row in (rows.select_for_update() if locking else rows) if row.pk not in own
+    addresses = {row.email_key for row in asking}
+    learners, products = {learner for learner, _ in pairs}, {product for _, product in pairs}
+    own = {row.pk for row in held}
+    found: dict[int, Registration] = {}
+    if connections[using].vendor == "mysql":
+        # One by one: for an OR they may scan the table, and lock all of it on the way.
+        asked = [(addresses, set(), set()), (set(), learners, products)]
+    else:
+        asked = [(addresses, learners, products)]
+    for emails, whose, what in asked:
+        if not emails and not whose:
+            continue
+        rows = _NEIGHBOURS(
+            using, (locking, bool(emails), bool(whose)), emails=emails, learners=whose, products=what
         )
-    return [row for pk, row in sorted(found.items()) if pk not in own]
+        found.update((row.pk, row) for row in rows if row.pk not in own)
+    return [found[pk] for pk in sorted(found)]
+
+
+def _ask_neighbours(
+    locking: bool,  # noqa: FBT001 - the shape of a prepared question
+    by_email: bool,  # noqa: FBT001
+    by_pair: bool,  # noqa: FBT001
+    emails: Collection[str],
+    learners: Collection[str],
+    products: Collection[str],
+) -> Any:
+    condition = Q()
+    if by_email:
+        condition |= Q(email_key__in=emails, at_elevate__in=LIVE)
+    if by_pair:
+        condition |= Q(learner_key__in=learners, remote_product_id__in=products)
+    rows = Registration.objects.filter(condition).order_by("pk")
+    return rows.select_for_update() if locking else rows
+
+
+_NEIGHBOURS = Prepared(_ask_neighbours)
 
 
 def _hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration], now: datetime) -> None:
@@ -444,7 +477,7 @@ def _hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration
 
 def _write(work: _Work, using: str, now: datetime) -> None:
     if work.new:
-        Registration.objects.using(using).bulk_create(work.new)
+        insert(work.new, using)
     work.changes.write(using)
     if work.sales:
         UnmappedSale.objects.using(using).bulk_create(work.sales, ignore_conflicts=True)

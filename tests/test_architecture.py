@@ -40,6 +40,7 @@ FLOORS: dict[str, int] = {
     "orders.tendenci": 1,
     "delivery.backoff": 1,
     "delivery.pace": 1,
+    "prepared": 1,
     # 2, memory.
     "models": 2,
     "bulk": 2,

@@ -41,9 +41,9 @@ def locked(using: str) -> DeliveryState:
     return state
 
 
-def glance(using: str) -> dict[str, Subquery]:
+def glance() -> dict[str, Subquery]:
     """Give annotations that bring the gate's state along with the rows of another query; see `is_open`."""
-    state = DeliveryState.objects.using(using).filter(pk=1)
+    state = DeliveryState.objects.filter(pk=1)
     return {f"gate_{name}": Subquery(state.values(name)[:1]) for name in ("paused", "gate", "failures")}
 
 

@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.models import Subquery
@@ -25,6 +26,7 @@ from elevate_integration.delivery import gate
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, database
+from elevate_integration.prepared import Prepared
 from elevate_integration.retrying import retried
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ _SETTLED = (
     "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
     "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
     "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at",
+    "duplicate_ids",
 )  # fmt: skip
 
 
@@ -73,14 +76,23 @@ class Result:
     called: bool = True
 
 
+_DUE_MARKS = Prepared(
+    lambda limit: (
+        OrderMark.objects.due()
+        .settled_down(at_most=_LONGEST_QUIET)
+        .order_by("due_at", "pk")
+        .values_list("order_ref", "pk")[:limit]
+    )
+)
+
+
 def due_orders(limit: int) -> dict[str, list[int]]:
     """Give at most `limit` orders to sync now, the longest-waiting first, each with its due marks that were found.
 
     An order with very many marks comes again for the rest of them.
     """
-    marks = OrderMark.objects.using(database()).due().settled_down(at_most=_LONGEST_QUIET)
     found: dict[str, list[int]] = {}
-    for ref, pk in marks.order_by("due_at", "pk").values_list("order_ref", "pk")[: limit * _MARKS_PER_ORDER]:
+    for ref, pk in _DUE_MARKS(database(), (limit * _MARKS_PER_ORDER,)):
         if ref in found or len(found) < limit:
             found.setdefault(ref, []).append(pk)
     return found
@@ -100,17 +112,25 @@ class Ahead:
         return min((wait for wait in (self.marks, self.calls) if wait is not None), default=None)
 
 
+_AHEAD = Prepared(
+    lambda: (
+        DeliveryState.objects.filter(pk=1)
+        .annotate(
+            mark=Subquery(OrderMark.objects.order_by("due_at").values("due_at")[:1]),
+            call=Subquery(
+                Registration.objects.filter(due_at__isnull=False).order_by("due_at").values("due_at")[:1]
+            ),
+            db_now=DatabaseNow(),
+        )
+        .values_list("mark", "call", "sweep_due_at", "db_now")
+    )
+)
+
+
 def ahead() -> Ahead:
     """Look at what is due, with one cheap query: this is all that an idle worker asks."""
     using = database()
-    marks = OrderMark.objects.order_by("due_at").values("due_at")[:1]
-    calls = Registration.objects.filter(due_at__isnull=False).order_by("due_at").values("due_at")[:1]
-    state = DeliveryState.objects.using(using).filter(pk=1)
-    row = (
-        state.annotate(mark=Subquery(marks), call=Subquery(calls), db_now=DatabaseNow())
-        .values_list("mark", "call", "sweep_due_at", "db_now")
-        .first()
-    )
+    row = next(iter(_AHEAD(using)), None)
     if row is None:
         DeliveryState.objects.using(using).bulk_create([DeliveryState(pk=1)], ignore_conflicts=True)
         return Ahead(0.0, 0.0, 0.0)
@@ -147,47 +167,69 @@ def claim(limit: int) -> list[Claimed]:
 
 def _take(limit: int, using: str) -> list[Registration]:
     """Lock the rows to be claimed: one query while all is well, since it also tells of the gate and of dead leases."""
-    rows = Registration.objects.using(using).due().order_by("due_at", "pk")
-    found = _with_mapping(_skipping_locked(rows, using).annotate(**gate.glance(using)), limit, using)
+    locks = _Locks.of_database(using)
+    found: list[Registration] = _DUE(using, (locks, limit))
     if not found:
         return []
     shut = not gate.is_open(found[0])
     if not shut and all(row.claim_token is None for row in found):
         return found
     _lapse(Registration.objects.using(using).due().order_by("pk"), using)
-    free = _skipping_locked(rows.filter(claim_token=None), using)
+    free = locks.on(_due().filter(claim_token=None)).using(using)
     if not shut:
-        return _with_mapping(free, limit, using)
+        return list(free[:limit])
     state = gate.locked(using)
-    found = _with_mapping(gate.admits(state, free, using), 1, using)
+    found = list(gate.admits(state, free, using)[:1])
     if found and state.gate:
         gate.probing(state, using)
     return found
 
 
-def _with_mapping(rows: Any, limit: int, using: str) -> list[Registration]:
-    features = connections[using].features
-    if features.has_select_for_update and not features.has_select_for_update_of:
-        # Not by a join: a locked mapping would hide its registrations from SKIP LOCKED.
-        return list(rows.prefetch_related("mapping")[:limit])
-    return list(rows.select_related("mapping")[:limit])
+def _due() -> Any:
+    return Registration.objects.due().order_by("due_at", "pk")
+
+
+class _Locks(NamedTuple):
+    """What a database can do about locks."""
+
+    any: bool
+    skip: bool
+    of: bool
+
+    @classmethod
+    def of_database(cls, using: str) -> _Locks:
+        features = connections[using].features
+        return cls(
+            bool(features.has_select_for_update),
+            bool(features.has_select_for_update_skip_locked),
+            bool(features.has_select_for_update_of),
+        )
+
+    def on(self, rows: Any, *, mapping: bool = True) -> Any:
+        """Lock rows, passing over those that others hold, and bring the time and, if asked for, their mappings."""
+        rows = rows.select_for_update(skip_locked=self.skip, of=("self",) if self.of else ())
+        rows = rows.annotate(db_now=DatabaseNow())
+        if not mapping:
+            return rows
+        # Not by a join where it would lock too: a locked mapping would hide its registrations from SKIP LOCKED.
+        return rows.select_related("mapping") if self.of or not self.any else rows.prefetch_related("mapping")
+
+
+_DUE = Prepared(lambda locks, limit: locks.on(_due()).annotate(**gate.glance())[:limit])
+_ANSWERED = Prepared(
+    lambda pks: (
+        Registration.objects.filter(pk__in=pks)
+        .order_by("pk")
+        .select_for_update()
+        .annotate(db_now=DatabaseNow(), **gate.glance())
+    )
+)
 
 
 def _write_first(using: str) -> None:
     """SQLite: begin as a writer. A transaction that reads first and writes later dies of `database is locked`."""
     if not connections[using].features.has_select_for_update:
         DeliveryState.objects.using(using).filter(pk=0).update(paused=False)
-
-
-def _skipping_locked(rows: Any, using: str) -> Any:
-    skip = connections[using].features.has_select_for_update_skip_locked
-    return rows.select_for_update(skip_locked=skip, of=("self",) if _has_of(using) else ()).annotate(
-        db_now=DatabaseNow()
-    )
-
-
-def _has_of(using: str) -> bool:
-    return bool(connections[using].features.has_select_for_update_of)
 
 
 def _stamp(row: Registration, token: uuid.UUID) -> None:
@@ -205,15 +247,20 @@ def _stamp(row: Registration, token: uuid.UUID) -> None:
 
 def _lapse(rows: Any, using: str) -> None:
     """End the leases that ran out among these rows, with an attempt that says so."""
-    for row in _skipping_locked(rows.filter(claim_token__isnull=False), using)[:50]:
+    for row in _Locks.of_database(using).on(rows.filter(claim_token__isnull=False), mapping=False)[:50]:
         result = Result(
             Claimed(row, Operation(row.claimed_for), row.claim_token),
             Outcome.UNKNOWN,
             note="No answer was recorded: the worker stopped, or the call outlived its lease.",
         )
+        before = row.status
         _apply(row, result, row.db_now)
         row.save(using=using, update_fields=list(_SETTLED))
         _attempt(row, result).save(using=using)
+        told = _told(row, before)
+        if told is not None:
+            signal = partial(told.send_robust, sender=Registration, registration=row)
+            transaction.on_commit(signal, using=using, robust=True)
 
 
 def _brake(rows: Iterable[Registration], using: str) -> None:
@@ -298,9 +345,7 @@ def _settle_group(results: Sequence[Result]) -> None:
     using = database()
     with transaction.atomic(using=using):
         _write_first(using)
-        ids = [result.claimed.row.pk for result in results]
-        rows = Registration.objects.using(using).filter(pk__in=ids).order_by("pk").select_for_update()
-        held = {row.pk: row for row in rows.annotate(db_now=DatabaseNow(), **gate.glance(using))}
+        held = {row.pk: row for row in _ANSWERED(using, pks=[result.claimed.row.pk for result in results])}
         changes = Changes(list(held.values()), _SETTLED)
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
         told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]
@@ -332,13 +377,20 @@ def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration
         logger.warning("A late answer for %s came during the repeat; its ID counts if that brings none.", row)
     else:
         logger.warning("A late answer for %s was kept as an attempt only.", row)
+        if result.claimed.operation is Operation.REGISTER and result.outcome is Outcome.DONE:
+            row.note_duplicate(result.registration_id)
+    signal = _told(row, before)
+    return (signal, row) if signal is not None else None
+
+
+def _told(row: Registration, before: str) -> Any:
+    """Give the signal that tells the host of a new status; None when there is nothing to tell."""
     told = {
         Status.REGISTERED: signals.registered,
         Status.REFUSED: signals.refused,
         Status.CANCELLED: signals.cancelled,
     }
-    signal = told.get(Status(row.status))
-    return (signal, row) if signal is not None and row.status != before else None
+    return told.get(Status(row.status)) if row.status != before else None
 
 
 def _mends(row: Registration, result: Result) -> bool:
@@ -399,9 +451,13 @@ def _record_done(row: Registration, result: Result, now: datetime) -> None:
 
 
 def _note_id(row: Registration, result: Result) -> None:
+    """Take over the answered ID. Another one that came late during this call stays at Elevate: a duplicate."""
+    earlier = row.registration_id
     row.registration_id, row.id_is_number = result.registration_id, result.id_is_number
     row.product_url = result.product_url
     row.site = result.claimed.row.site
+    row.note_duplicate(earlier)
+    row.forget_duplicate(row.registration_id)
 
 
 def _attempt(row: Registration, result: Result) -> Attempt:
