@@ -188,6 +188,31 @@ class UnmappedSale(models.Model):
         return "\n" + "\n".join(keys) + "\n"
 
 
+class SeatAssignment(models.Model):
+    """Whom the buyer or staff named for a seat that the order names nobody for. The host's own naming goes before."""
+
+    order_ref = ReferenceField(_("order"), max_length=150)
+    seat_key = ReferenceField(_("order line"), max_length=150)
+    first_name = models.CharField(_("first name"), max_length=200, blank=True)
+    last_name = models.CharField(_("last name"), max_length=200, blank=True)
+    email = models.EmailField(_("e-mail"), max_length=254)
+    # The name of a log-in; empty: whoever had the buyer's link.
+    entered_by = models.CharField(_("entered by"), max_length=150, blank=True)
+    entered_at = models.DateTimeField(_("entered"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("named learner")
+        verbose_name_plural = _("named learners")
+        default_permissions = ()
+        permissions = [("name_learner", "Can name the learners of seats")]
+        constraints = [
+            models.UniqueConstraint(fields=["order_ref", "seat_key"], name="elevate_assignment_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"seat {self.seat_key} of order {self.order_ref}"
+
+
 class Registration(models.Model):
     """One learner's registration for one Elevate product: our wish, Elevate's fact, and the outbox in one row."""
 

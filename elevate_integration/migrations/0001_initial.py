@@ -201,6 +201,26 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('order_ref', 'seat_key'), name='elevate_unmapped_unique')],
             },
         ),
+        migrations.CreateModel(
+            name='SeatAssignment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('order_ref', elevate_integration.models.ReferenceField(max_length=150, verbose_name='order')),
+                ('seat_key', elevate_integration.models.ReferenceField(max_length=150, verbose_name='order line')),
+                ('first_name', models.CharField(blank=True, max_length=200, verbose_name='first name')),
+                ('last_name', models.CharField(blank=True, max_length=200, verbose_name='last name')),
+                ('email', models.EmailField(max_length=254, verbose_name='e-mail')),
+                ('entered_by', models.CharField(blank=True, max_length=150, verbose_name='entered by')),
+                ('entered_at', models.DateTimeField(auto_now=True, verbose_name='entered')),
+            ],
+            options={
+                'verbose_name': 'named learner',
+                'verbose_name_plural': 'named learners',
+                'permissions': [('name_learner', 'Can name the learners of seats')],
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('order_ref', 'seat_key'), name='elevate_assignment_unique')],
+            },
+        ),
         migrations.AddIndex(
             model_name='registration',
             index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='elevate_registration_due'),
