@@ -20,6 +20,7 @@ from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
 
 from elevate_integration import marks
+from elevate_integration.assigned import with_assigned
 from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow, database_now, now_sql, read_now
 from elevate_integration.conf import conf, order_source
@@ -140,7 +141,7 @@ def _sync_locked(
         seen = list(OrderMark.objects.using(using).filter(order_ref=ref).due().values_list("pk", flat=True))
     if trigger == "mark" and not (seen and order.marked):
         return SyncResult(ref, skipped=True)
-    snapshot = order_source().snapshot(ref)
+    snapshot = with_assigned({ref: order_source().snapshot(ref)})[ref]
     held: list[Registration] = []
     if order.has_rows:
         held = _HELD(using, ref=ref)
@@ -504,7 +505,7 @@ def _record_failure(ref: str, error: Exception) -> SyncResult:
 def preview(order_refs: Sequence[str]) -> list[SyncResult]:
     """Work out what a sync of these orders would do, and write nothing. One query per table for the whole batch."""
     using = database()
-    snapshots: Mapping[str, Snapshot | None] = order_source().snapshots(order_refs)
+    snapshots: Mapping[str, Snapshot | None] = with_assigned(order_source().snapshots(order_refs))
     held: dict[str, list[Registration]] = defaultdict(list)
     for row in Registration.objects.using(using).filter(order_ref__in=list(order_refs)).order_by("pk"):
         held[row.order_ref].append(row)

@@ -57,7 +57,10 @@ GATES: dict[str, Text] = {
 
 PROBLEMS: dict[str, Text] = {
     "no_learner": _("Nobody is named for this seat. Name the learner in the store."),
-    "no_user_id": _("The learner has no user ID for Elevate. Link the learner to an account in the store."),
+    "no_user_id": _(
+        "This person has no account yet, so there is no user ID for Elevate. It goes on by itself once the store has an "
+        "account for this person; or link the learner to one there."
+    ),
     "no_email": _("The learner has no e-mail address. Add it in the store."),
     "no_name": _("The learner has neither a first nor a last name. Add it in the store."),
     "bad_amount": _("The amount paid cannot be sent: it is negative, missing or has parts of a cent."),

@@ -50,6 +50,7 @@ FLOORS: dict[str, int] = {
     # 3, services: mark, write the wish, claim and settle, perform one call.
     "marks": 3,
     "reading": 3,
+    "assigned": 3,
     "cover": 3,
     "sync": 3,
     "identity": 3,

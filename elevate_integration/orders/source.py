@@ -7,7 +7,7 @@ package asks only the four dataclasses below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -147,6 +147,19 @@ class OrderSource(ABC):
         Not overridden, a log-in is the learner whose ID the setting REMOTE_USER_ID gives.
         """
         return None
+
+    def learner_by_email(self, email: str) -> Learner | None:
+        """Give the learner whose active account has this e-mail address; None when none or several have it.
+
+        Asked for people whom a buyer named for seats. Upper and lower case are the same. Where the host verifies
+        addresses, give only one that was verified: who has the address gets the seat.
+        """
+        return None
+
+    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
+        """Find many, by the addresses as they were asked for. Override it to save queries; one by one otherwise."""
+        found = {email: self.learner_by_email(email) for email in emails}
+        return {email: learner for email, learner in found.items() if learner is not None}
 
     def seats_of_line(self, line: Any) -> tuple[str, tuple[str, ...]]:
         """Name what a page of the host hands to `{% elevate_link %}`: the order's reference, and the keys of the seats.
