@@ -20,6 +20,9 @@ from elevate_integration.querysets import (
     UnmappedSaleQuerySet,
 )
 
+# As many of the longest IDs as `duplicate_ids` has room for.
+_DUPLICATES = 9
+
 
 class ReferenceField(models.CharField):
     """Text that names something elsewhere and is compared to the letter on every database.
@@ -272,6 +275,8 @@ class Registration(models.Model):
     registration_id = ReferenceField(_("registration ID"), max_length=64, blank=True)
     id_is_number = models.BooleanField(default=True)
     product_url = models.CharField(_("product's page at Elevate"), max_length=500, blank=True)
+    # Other IDs that Elevate answered for this seat, one a line; NULL for almost every row, which keeps the index small.
+    duplicate_ids = models.CharField(max_length=600, null=True, editable=False)
     site = models.CharField(_("Elevate site"), max_length=200, blank=True)
     registered_at = models.DateTimeField(_("registered"), null=True)
     cancelled_at = models.DateTimeField(_("cancelled"), null=True)
@@ -317,6 +322,9 @@ class Registration(models.Model):
             models.Index(
                 fields=["braked_at"], name="elevate_registration_brake", condition=Q(braked_at__isnull=False)
             ),
+            models.Index(
+                fields=["-id"], name="elevate_registration_double", condition=Q(duplicate_ids__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -348,6 +356,23 @@ class Registration(models.Model):
         self.confirmed = state.confirmed
         self.doubts = state.doubts
         self.status = state.status
+
+    @property
+    def duplicates(self) -> list[str]:
+        """The other IDs that Elevate answered for this seat and that nobody has had cancelled yet."""
+        return self.duplicate_ids.split("\n") if self.duplicate_ids else []
+
+    def note_duplicate(self, registration_id: str) -> None:
+        """Remember another ID of this seat at Elevate, unless it is the row's own. Saves nothing."""
+        if registration_id and registration_id not in (self.registration_id, *self.duplicates):
+            self._keep_duplicates([*self.duplicates, registration_id])
+
+    def forget_duplicate(self, registration_id: str) -> None:
+        """Forget one of them. Saves nothing."""
+        self._keep_duplicates([known for known in self.duplicates if known != registration_id])
+
+    def _keep_duplicates(self, ids: list[str]) -> None:
+        self.duplicate_ids = "\n".join(ids[-_DUPLICATES:]) or None
 
     @property
     def touched(self) -> bool:

@@ -38,9 +38,11 @@ from elevate_integration.conf import conf
 from elevate_integration.lifecycle import LIVE, Obstacle
 from elevate_integration.models import Registration
 from elevate_integration.staff import delivery_state
+from elevate_integration.staff.duplicates import Duplicate
 from elevate_integration.words import problems, situation
 
 _LISTED = 20
+_DUPLICATES = 2000
 
 
 def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
@@ -302,28 +304,21 @@ class RegistrationAdmin(StaffPage):
         """List second registrations at Elevate for one seat, and have chosen ones cancelled."""
         must(self.has_view_permission(request))
         may_cancel = may(request, "cancel_registration")
-        chosen = None
-        if request.method == "POST":
-            must(may_cancel)
-            chosen = [
-                pk for pk in request.POST.getlist("pk") if pk.isascii() and pk.isdigit() and len(pk) < 19
-            ]
-        if chosen is not None and "confirm" in request.POST:
-            made = staff.cancel_duplicates(chosen, actor=who(request))
-            record(request, made, _("Cancel the duplicate."))
-            text = ngettext(
-                "%(number)s duplicate is cancelled at Elevate as soon as possible.",
-                "%(number)s duplicates are cancelled at Elevate as soon as possible.",
-                len(made),
-            )
-            self.message_user(
-                request, text % {"number": len(made)}, messages.SUCCESS if made else messages.WARNING
-            )
-            return HttpResponseRedirect(address(self, "duplicates"))
+        must(may_cancel or request.method != "POST")
+        # More names than fit the page cannot come from it.
+        chosen = (
+            staff.duplicates(request.POST.getlist("chosen")[:_DUPLICATES]) if request.method == "POST" else []
+        )
+        confirmed = request.POST if "confirm" in request.POST else None
+        form = CancelManyForm(confirmed, number=len(chosen), initial=last_texts(request)) if chosen else None
+        if form is not None and confirmed is not None and form.is_valid():
+            return self._cancel_duplicates(request, chosen, form.cleaned_data)
+        if confirmed is not None and not chosen:
+            return self._cancel_duplicates(request, [], {})
         shown = [
             (one, self.product(one.row), show.learner(one.row), show.order(one.row.order_ref), show.day(one.answered_at),
-             address(self, "change", one.row.pk))
-            for one in staff.duplicates(chosen or None)
+             address(self, "change", one.row.pk), one.row.at_elevate in LIVE)
+            for one in chosen or staff.duplicates()
         ]  # fmt: skip
         return render(
             self,
@@ -332,9 +327,24 @@ class RegistrationAdmin(StaffPage):
             title=_("Duplicates at Elevate"),
             shown=shown,
             may_cancel=may_cancel,
-            asking=bool(chosen),
+            form=form,
             cancels_per_hour=conf().cancels_per_hour,
         )
+
+    def _cancel_duplicates(
+        self, request: HttpRequest, chosen: list[Duplicate], given: dict[str, Any]
+    ) -> HttpResponse:
+        texts = {name: value for name, value in given.items() if name != "number"}
+        made = staff.cancel_duplicates([one.name for one in chosen], actor=who(request), **texts)
+        record(request, made, _("Cancel the duplicate."))
+        text = ngettext(
+            "%(number)s duplicate is cancelled at Elevate as soon as possible.",
+            "%(number)s duplicates are cancelled at Elevate as soon as possible.",
+            len(made),
+        )
+        level = messages.SUCCESS if made else messages.WARNING
+        self.message_user(request, text % {"number": len(made)}, level)
+        return HttpResponseRedirect(address(self, "duplicates"))
 
     def _ask(self, request: HttpRequest, act: Act, rows: list[Registration], form: Any) -> HttpResponse:
         fitting = [row for row in rows if act.possible(row)]

@@ -140,6 +140,7 @@ class Migration(migrations.Migration):
                 ('registration_id', elevate_integration.models.ReferenceField(blank=True, max_length=64, verbose_name='registration ID')),
                 ('id_is_number', models.BooleanField(default=True)),
                 ('product_url', models.CharField(blank=True, max_length=500, verbose_name="product's page at Elevate")),
+                ('duplicate_ids', models.CharField(editable=False, max_length=600, null=True)),
                 ('site', models.CharField(blank=True, max_length=200, verbose_name='Elevate site')),
                 ('registered_at', models.DateTimeField(null=True, verbose_name='registered')),
                 ('cancelled_at', models.DateTimeField(null=True, verbose_name='cancelled')),
@@ -264,6 +265,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='registration',
             index=models.Index(condition=models.Q(('braked_at__isnull', False)), fields=['braked_at'], name='elevate_registration_brake'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
+            index=models.Index(condition=models.Q(('duplicate_ids__isnull', False)), fields=['-id'], name='elevate_registration_double'),
         ),
         migrations.AddConstraint(
             model_name='registration',

@@ -40,18 +40,27 @@ def cancel(
     explanation, explanation_for_user, email: empty texts mean what the settings say.
     notify: whether Elevate mails the learner.
     """
+    details = cancel_details(
+        explanation=explanation, explanation_for_user=explanation_for_user, notify=notify, email=email
+    )
+    acted = act(pks, partial(_cancel, details=details), actor=actor, changes_wish=True, trigger=trigger)
+    waiting = Registration.objects.using(database()).filter(pk__in=acted.done, obstacle__in=_NOTES)
+    for pk, obstacle in waiting.order_by("pk").values_list("pk", "obstacle"):
+        acted.notes.append((pk, _NOTES[Obstacle(obstacle)]))
+    return acted
+
+
+def cancel_details(
+    *, explanation: str = "", explanation_for_user: str = "", notify: bool = False, email: str = ""
+) -> dict[str, Any]:
+    """Give what a row keeps of the texts that staff wrote for its cancellation; empty ones are left to the settings."""
     details = {
         "notify": notify,
         "explanation": explanation.strip(),
         "explanation_for_user": explanation_for_user.strip(),
         "email": email.strip(),
     }
-    details = {name: value for name, value in details.items() if value != ""}
-    acted = act(pks, partial(_cancel, details=details), actor=actor, changes_wish=True, trigger=trigger)
-    waiting = Registration.objects.using(database()).filter(pk__in=acted.done, obstacle__in=_NOTES)
-    for pk, obstacle in waiting.order_by("pk").values_list("pk", "obstacle"):
-        acted.notes.append((pk, _NOTES[Obstacle(obstacle)]))
-    return acted
+    return {name: value for name, value in details.items() if value != ""}
 
 
 def _cancel(row: Registration, state: State, now: datetime, *, details: dict[str, Any]) -> State:

@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
 
 from elevate_integration.clock import database_now
-from elevate_integration.lifecycle import AtElevate, Operation, Outcome
+from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import Attempt, Registration, database
 from elevate_integration.retrying import retried
+from elevate_integration.staff.cancelling import cancel_details
 from elevate_integration.staff.rows import write_first
 from elevate_integration.wake import wake
 
@@ -28,64 +28,73 @@ _SHOWN = 200
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A registration ID that Elevate answered for a row which has another one. pk: of the attempt that brought it."""
+    """Another ID that Elevate answered for a row. answered_at: None when the attempt was pruned."""
 
-    pk: int
-    registration_id: str
     row: Registration
-    answered_at: datetime
+    registration_id: str
+    answered_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """What a form gives back for it."""
+        return f"{self.row.pk}:{self.registration_id}"
 
 
-def duplicates(pks: Iterable[Any] | None = None) -> list[Duplicate]:
-    """Give the duplicates about which nothing was done yet, the latest first, at most 200. pks: only these attempts."""
+def duplicates(names: Iterable[str] | None = None) -> list[Duplicate]:
+    """Give the duplicates about which nothing was done yet, those of the latest rows first, of at most 200 rows.
+
+    names: only these; what is no name of a duplicate is passed over.
+    """
     using = database()
-    known = Registration.objects.using(using).filter(registration_id=OuterRef("answered_id"))
-    found = (
-        Attempt.objects.using(using)
-        .filter(operation=Operation.REGISTER, registration__at_elevate=AtElevate.PRESENT)
-        .exclude(answered_id="")
-        .exclude(answered_id=F("registration__registration_id"))
-        .exclude(outcome=Outcome.REFUSED)
-        # One after which the row was cancelled was its own ID in an earlier life.
-        .exclude(Exists(_cancelled_since()))
-        .exclude(Exists(known))
-    )
-    if pks is not None:
-        found = found.filter(pk__in=list(pks))
-    attempts = found.select_related("registration__mapping").order_by("-pk")[:_SHOWN]
-    by_id: dict[str, Duplicate] = {}
-    for attempt in attempts:
-        one = Duplicate(attempt.pk, attempt.answered_id, attempt.registration, attempt.finished_at)
-        by_id.setdefault(attempt.answered_id, one)
-    return list(by_id.values())
+    found = Registration.objects.using(using).filter(duplicate_ids__isnull=False)
+    if names is not None:
+        names = set(names)
+        found = found.filter(pk__in=[pk for name in names if (pk := _pk(name)) is not None])
+    rows = list(found.select_related("mapping").order_by("-pk")[:_SHOWN])
+    answered = {one for row in rows for one in row.duplicates}
+    # One that a row has as its own by now, by hand or because it is being cancelled, is no duplicate any more.
+    known = Registration.objects.using(using).filter(registration_id__in=answered)
+    owned = set(known.values_list("registration_id", flat=True)) if answered else set()
+    times = _times(rows, answered)
+    made = [Duplicate(row, one, times.get((row.pk, one))) for row in rows for one in row.duplicates]
+    return [one for one in made if one.registration_id not in owned and (names is None or one.name in names)]
 
 
-def _cancelled_since() -> Any:
-    return Attempt.objects.filter(
-        registration=OuterRef("registration"),
-        operation=Operation.CANCEL,
-        outcome=Outcome.DONE,
-        pk__gt=OuterRef("pk"),
-    )
+def _pk(name: str) -> int | None:
+    text = name.partition(":")[0]
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _times(rows: list[Registration], answered: set[str]) -> dict[tuple[int, str], datetime]:
+    calls = Attempt.objects.using(database()).filter(registration__in=rows, answered_id__in=answered)
+    found = calls.order_by("-pk").values_list("registration_id", "answered_id", "finished_at")
+    return {(pk, registration_id): at for pk, registration_id, at in found}
 
 
 @retried
-def cancel_duplicates(pks: Iterable[Any], *, actor: str) -> list[Registration]:
+def cancel_duplicates(names: Iterable[str], *, actor: str, **texts: Any) -> list[Registration]:
     """Have these duplicates cancelled at Elevate, and give the rows made for it. It obeys the brake.
 
-    pks: of the attempts that brought them. What is no duplicate (any more) is passed over.
+    names: as `Duplicate.name` gives them. What is no duplicate (any more) is passed over.
+    texts: as for `cancel`: what Elevate is told, from the settings where empty.
     """
     using = database()
-    asked = [int(pk) for pk in pks]
+    asked = set(names)
+    details = cancel_details(**texts) if texts else None
     with transaction.atomic(using=using):
         write_first(using)
         now = database_now(using)
-        owners = Registration.objects.using(using).filter(attempts__in=asked).order_by("pk")
+        owners = sorted({pk for name in asked if (pk := _pk(name)) is not None})
         # Two people who press the button at once wait for each other here.
-        list(Registration.objects.using(using).filter(pk__in=owners.values("pk")).select_for_update())
-        made = [_row(duplicate, actor, now) for duplicate in duplicates(asked)]
-        for row in made:
+        list(Registration.objects.using(using).filter(pk__in=owners).order_by("pk").select_for_update())
+        made = []
+        for duplicate in duplicates(asked):
+            row = _row(duplicate, actor, now)
+            row.cancel_details = details
             row.save(using=using, force_insert=True)
+            duplicate.row.forget_duplicate(duplicate.registration_id)
+            duplicate.row.save(using=using, update_fields=["duplicate_ids"])
+            made.append(row)
         if made:
             transaction.on_commit(wake, using=using, robust=True)
     return made
@@ -121,7 +130,7 @@ def _row(duplicate: Duplicate, actor: str, now: datetime) -> Registration:
         id_is_number=duplicate.registration_id.isascii() and duplicate.registration_id.isdigit(),
         product_url=owner.product_url,
         site=owner.site,
-        registered_at=duplicate.answered_at,
+        registered_at=duplicate.answered_at or now,
     )
     row.status = row.state.status
     return row

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -20,7 +21,7 @@ from django.utils import timezone
 from elevate_integration import staff
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.conf import conf
-from elevate_integration.delivery.queue import Result, claim, settle_all
+from elevate_integration.delivery.queue import Claimed, Result, claim, settle_all
 from elevate_integration.delivery.sender import cancel_request
 from elevate_integration.lifecycle import AtElevate, Obstacle, Outcome, Status
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, TrackedOrder
@@ -580,37 +581,38 @@ DUPLICATES = f"{LIST}duplicates/"
 
 
 @pytest.fixture
-def duplicate(row: MakeRow) -> Attempt:
+def duplicate(row: MakeRow) -> Registration:
     """A seat registered under 501, for which Elevate answered 500 as well."""
-    one = row(at_elevate=PRESENT, registration_id="501")
-    made = [
-        Attempt.objects.create(
-            registration=one,
-            finished_at=timezone.now(),
-            operation="register",
-            outcome="done",
-            answered_id=known,
-        )
-        for known in ("500", "501")
-    ]
-    return made[0]
+    return row(at_elevate=PRESENT, registration_id="501", duplicate_ids="500")
 
 
-def test_a_duplicate_is_cancelled_as_a_registration_of_its_own(boss: Client, duplicate: Attempt) -> None:
-    page = text_of(boss.get(DUPLICATES))
-    assert "500" in page
-    assert f'value="{duplicate.pk}"' in page
-    asked = text_of(boss.post(DUPLICATES, {"pk": duplicate.pk}))
+def answered(held: Claimed, registration_id: str = "", outcome: Outcome = Outcome.DONE) -> list[Result]:
+    return [Result(held, outcome, registration_id=registration_id, product_url="https://elevate.example/p")]
+
+
+def lapse() -> None:
+    """End all leases."""
+    Registration.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert claim(1) == []
+
+
+def test_a_duplicate_is_cancelled_as_a_registration_of_its_own(boss: Client, duplicate: Registration) -> None:
+    chosen = f"{duplicate.pk}:500"
+    assert f'value="{chosen}"' in text_of(boss.get(DUPLICATES))
+    asked = text_of(boss.post(DUPLICATES, {"chosen": chosen}))
     assert "1 registration is cancelled at Elevate" in asked
+    assert 'name="number"' not in asked
     assert Registration.objects.count() == 1
+    typed = {"explanation": "Sent twice", "explanation_for_user": "", "notify": "", "email": "o@example.org"}
     for _ in range(2):
-        boss.post(DUPLICATES, {"pk": duplicate.pk, "confirm": "yes"})
+        boss.post(DUPLICATES, {"chosen": chosen, "confirm": "yes", **typed})
     owner, made = Registration.objects.order_by("pk")
     assert (owner.status, owner.registration_id) == (Status.REGISTERED, "501")
     assert (made.registration_id, made.status) == ("500", Status.CANCELLING)
     (claimed,) = claim(10)
     assert (claimed.row.pk, claimed.operation) == (made.pk, "cancel")
-    assert cancel_request(claimed.row, conf()).registration_id == "500"
+    request = cancel_request(claimed.row, conf())
+    assert (request.registration_id, request.cancellation_explanation) == ("500", "Sent twice")
     settle_all([Result(claimed, Outcome.DONE)])
     made.refresh_from_db()
     owner.refresh_from_db()
@@ -619,21 +621,144 @@ def test_a_duplicate_is_cancelled_as_a_registration_of_its_own(boss: Client, dup
     assert "Cancel the duplicate." in text_of(boss.get(change_url(owner)))
 
 
-def test_duplicates_need_the_permission_to_cancel(staff_client: LogIn, duplicate: Attempt) -> None:
+def test_several_duplicates_ask_for_the_number_and_start_from_the_last_texts(
+    boss: Client, row: MakeRow
+) -> None:
+    boss.post(
+        act_url("cancel"), {"pks": row(at_elevate=PRESENT).pk, "confirm": "yes", "explanation": "Last time"}
+    )
+    rows = [row(at_elevate=PRESENT, duplicate_ids=f"6{n}\n7{n}") for n in range(2)]
+    chosen = [f"{one.pk}:{known}" for one in rows for known in one.duplicates]
+    page = text_of(boss.post(DUPLICATES, {"chosen": chosen}))
+    assert "Type 4 to show" in page
+    assert "Last time" in page
+    for number in ("", "3"):
+        refused = text_of(boss.post(DUPLICATES, {"chosen": chosen, "confirm": "yes", "number": number}))
+        assert "Please correct the errors below" in refused
+    assert Registration.objects.filter(staff_cancelled=True).count() == 1
+    boss.post(DUPLICATES, {"chosen": chosen, "confirm": "yes", "number": "4", "explanation": "Twice"})
+    made = Registration.objects.filter(seat_key__startswith="duplicate:")
+    assert {one.registration_id for one in made} == {"60", "70", "61", "71"}
+    assert {one.cancel_details["explanation"] for one in made if one.cancel_details} == {"Twice"}
+    assert not Registration.objects.filter(duplicate_ids__isnull=False).exists()
+
+
+def test_the_brake_parks_the_cancel_of_a_duplicate(
+    boss: Client, duplicate: Registration, settings: Any
+) -> None:
+    settings.ELEVATE = {**settings.ELEVATE, "CANCELS_PER_HOUR": 0}
+    boss.post(DUPLICATES, {"chosen": f"{duplicate.pk}:500", "confirm": "yes"})
+    assert claim(10) == []
+    made = Registration.objects.exclude(pk=duplicate.pk).get()
+    assert (made.obstacle, made.status) == (Obstacle.PARKED, Status.CANCELLING)
+    page = text_of(boss.get(change_url(made)))
+    assert "A second registration at Elevate for one seat" in page
+    assert "brake holds" in page
+    boss.post(act_url("let_go"), {"pks": made.pk, "confirm": "yes"})
+    assert [held.row.pk for held in claim(10)] == [made.pk]
+
+
+def test_a_refused_cancel_of_a_duplicate_waits_for_a_person_like_any_other(
+    boss: Client, duplicate: Registration
+) -> None:
+    boss.post(DUPLICATES, {"chosen": f"{duplicate.pk}:500", "confirm": "yes"})
+    (held,) = claim(10)
+    settle_all([Result(held, Outcome.REFUSED, messages=(("registration", "Not now"),))])
+    made = Registration.objects.exclude(pk=duplicate.pk).get()
+    assert made.status == Status.CANCEL_REFUSED
+    page = text_of(boss.get(change_url(made)))
+    assert "Not now" in page
+    assert "There are none." in text_of(boss.get(DUPLICATES))
+    boss.post(act_url("mark_cancelled"), {"pks": made.pk, "confirm": "yes"})
+    made.refresh_from_db()
+    duplicate.refresh_from_db()
+    assert (made.status, duplicate.status) == (Status.CANCELLED, Status.REGISTERED)
+    assert "There are none." in text_of(boss.get(DUPLICATES))
+
+
+def test_duplicates_need_the_permission_to_cancel(staff_client: LogIn, duplicate: Registration) -> None:
     client = staff_client("view_registration", "retry_registration", "pause_delivery")
     page = text_of(client.get(DUPLICATES))
     assert "500" in page
-    assert 'name="pk"' not in page
+    assert 'name="chosen"' not in page
     for extra in ({}, {"confirm": "yes"}):
-        assert client.post(DUPLICATES, {"pk": duplicate.pk, **extra}).status_code == 403
+        assert client.post(DUPLICATES, {"chosen": f"{duplicate.pk}:500", **extra}).status_code == 403
     assert Registration.objects.count() == 1
 
 
-def test_an_id_from_before_a_cancellation_is_no_duplicate(boss: Client, duplicate: Attempt) -> None:
-    Attempt.objects.create(
-        registration=duplicate.registration, finished_at=timezone.now(), operation="cancel", outcome="done"
-    )
+@pytest.mark.parametrize("name", ["", "x:500", "999999:500", "²:500", "9" * 30 + ":1"])
+def test_what_is_no_duplicate_is_passed_over(boss: Client, duplicate: Registration, name: str) -> None:
+    for chosen in (name, f"{duplicate.pk}:501", f"{duplicate.pk}"):
+        boss.post(DUPLICATES, {"chosen": chosen, "confirm": "yes"})
+    assert Registration.objects.count() == 1
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+def test_an_id_that_came_late_is_noted_as_a_duplicate(boss: Client, row: MakeRow, late_first: bool) -> None:
+    one = row(due_at=timezone.now())
+    (first,) = claim(1)
+    lapse()
+    Registration.objects.update(due_at=timezone.now())
+    (again,) = claim(1)
+    for held, known in ((first, "500"), (again, "501")) if late_first else ((again, "501"), (first, "500")):
+        settle_all(answered(held, known))
+    one.refresh_from_db()
+    assert (one.registration_id, one.duplicates) == ("501", ["500"])
+    page = text_of(boss.get(DUPLICATES))
+    assert f'value="{one.pk}:500"' in page
+    Attempt.objects.all().delete()
+    assert f'value="{one.pk}:500"' in text_of(boss.get(DUPLICATES)), "pruning attempts loses no duplicate"
+
+
+def test_the_same_id_twice_is_no_duplicate(boss: Client, row: MakeRow) -> None:
+    row(due_at=timezone.now())
+    (first,) = claim(1)
+    lapse()
+    Registration.objects.update(due_at=timezone.now())
+    (again,) = claim(1)
+    settle_all(answered(first, "500"))
+    settle_all(answered(again, "500"))
     assert "There are none." in text_of(boss.get(DUPLICATES))
+
+
+def test_an_id_from_before_a_cancellation_by_hand_is_no_duplicate(boss: Client, row: MakeRow) -> None:
+    one = row(due_at=timezone.now())
+    (first,) = claim(1)
+    settle_all(answered(first, "500"))
+    boss.post(act_url("cancel"), {"pks": one.pk, "confirm": "yes"})
+    (held,) = claim(1)
+    settle_all([Result(held, Outcome.REFUSED)])
+    for name in ("mark_cancelled", "register_again"):
+        boss.post(act_url(name), {"pks": one.pk, "confirm": "yes"})
+    (held,) = claim(1)
+    settle_all(answered(held, "501"))
+    one.refresh_from_db()
+    assert (one.status, one.registration_id) == (Status.REGISTERED, "501")
+    assert "There are none." in text_of(boss.get(DUPLICATES))
+
+
+def test_an_answer_that_comes_after_the_seat_was_given_up_is_shown(boss: Client, row: MakeRow) -> None:
+    one = row(due_at=timezone.now())
+    (first,) = claim(1)
+    Registration.objects.update(wanted=False)
+    lapse()
+    boss.post(act_url("mark_cancelled"), {"pks": one.pk, "confirm": "yes"})
+    settle_all(answered(first, "500"))
+    one.refresh_from_db()
+    assert one.status == Status.WITHDRAWN
+    page = text_of(boss.get(DUPLICATES))
+    assert "none: the seat is not registered" in page
+    assert f'value="{one.pk}:500"' in page
+
+
+def test_the_duplicates_are_found_along_an_index(row: MakeRow, django_assert_num_queries: Any) -> None:
+    row(at_elevate=PRESENT, registration_id="501", duplicate_ids="500")
+    with django_assert_num_queries(3) as asked:
+        staff.duplicates()
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked[0]['sql']}")
+            assert "elevate_registration_double" in str(cursor.fetchall())
 
 
 def test_a_sync_leaves_a_duplicate_alone(boss: Client, mapping: Any) -> None:
@@ -647,13 +772,11 @@ def test_a_sync_leaves_a_duplicate_alone(boss: Client, mapping: Any) -> None:
         at_elevate=PRESENT,
         status=Status.REGISTERED,
         registration_id="501",
+        duplicate_ids="500",
         due_at=None,
         registered_at=timezone.now(),
     )
-    attempt = Attempt.objects.create(
-        registration=one, finished_at=timezone.now(), operation="register", outcome="done", answered_id="500"
-    )
-    boss.post(DUPLICATES, {"pk": attempt.pk, "confirm": "yes"})
+    boss.post(DUPLICATES, {"chosen": f"{one.pk}:500", "confirm": "yes"})
     made = Registration.objects.exclude(pk=one.pk).get()
     sync_order(invoice.pk, trigger="staff")
     sync_order(invoice.pk, trigger="staff")
