@@ -9,6 +9,8 @@ from pathlib import Path
 
 import environ
 
+from elevate_integration.api.document import SETTINGS as API_DOCUMENT
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -30,6 +32,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "elevate_integration",
     "example_project.members",
     "example_project.store",
@@ -103,6 +107,20 @@ ELEVATE = {
     "DISPATCHER": env("ELEVATE_DISPATCHER", default="thread"),
     "CANCELLATIONS_EMAIL": env("ELEVATE_CANCELLATIONS_EMAIL", default="office@example.org"),
     "CANCELLATION_EXPLANATION_FOR_USER": "Your order was refunded, so your access to the course has ended.",
+}
+
+REST_FRAMEWORK = {
+    # The first one answers who is not known: 401, and how to log in.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
+# The document is shown at /api/docs/ without any other server: the page's files come with the sidecar.
+SPECTACULAR_SETTINGS = {
+    **API_DOCUMENT,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 LOGGING = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularSwaggerView
 
 from example_project.store.context import ASSOCIATION
 
@@ -14,6 +15,12 @@ admin.site.index_title = "Office"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("elevate/", include("elevate_integration.urls")),
+    path(
+        "api/docs/",
+        SpectacularSwaggerView.as_view(url_name="elevate_integration_api:schema"),
+        name="api-docs",
+    ),
+    path("api/", include("elevate_integration.api.urls")),
     path("", include("example_project.members.urls")),
     path("", include("example_project.store.urls")),
 ]

@@ -24,11 +24,12 @@ from elevate_integration.staff.products import (
     refused_of,
 )
 from elevate_integration.staff.registering import mark_registered, register_again, resync, retry
-from elevate_integration.staff.rows import Acted
+from elevate_integration.staff.rows import NO_SUCH_ROW, Acted
 from elevate_integration.staff.warnings import mapping_warnings
 
 __all__ = [
     "FOUND_AT_MOST",
+    "NO_SUCH_ROW",
     "Acted",
     "Checked",
     "Decided",
