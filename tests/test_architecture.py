@@ -35,6 +35,7 @@ FLOORS: dict[str, int] = {
     "elevate.client": 1,
     "elevate.addresses": 1,
     "elevate.connections": 1,
+    "orders.accounts": 1,
     "orders.fields": 1,
     "orders.oscar": 1,
     "orders.tendenci": 1,

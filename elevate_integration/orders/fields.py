@@ -7,7 +7,7 @@ Every path is resolved against the models by `manage.py check`, so that a typo i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -27,6 +27,7 @@ from django.db.models.signals import post_delete, post_save
 from django.urls import NoReverseMatch, reverse
 
 from elevate_integration.conf import conf, in_host_zone, remote_user_id
+from elevate_integration.orders.accounts import active_users_by_email
 from elevate_integration.orders.source import Learner, OrderSource, Product, Seat, Snapshot, Watch
 
 _CENT = Decimal("0.01")
@@ -204,6 +205,15 @@ class FieldOrderSource(OrderSource):
         if not getattr(user, "is_authenticated", False):
             return None
         return _learner(user, Learner(""))
+
+    def learner_by_email(self, email: str) -> Learner | None:
+        """Find an active account by its e-mail address."""
+        return self.learners_by_email([email]).get(email)
+
+    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
+        """Find active accounts by their e-mail addresses, with one query."""
+        found = {email: _learner(user, Learner("")) for email, user in active_users_by_email(emails).items()}
+        return {email: learner for email, learner in found.items() if learner is not None}
 
     def order_url(self, order_ref: str) -> str:
         """Give the order's page in Django's admin, if it has one."""

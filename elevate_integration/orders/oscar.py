@@ -26,6 +26,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from elevate_integration.conf import conf, remote_user_id
+from elevate_integration.orders.accounts import active_users_by_email
 from elevate_integration.orders.source import Learner, OrderSource, Product, Seat, Snapshot, Watch
 
 _CENT = Decimal("0.01")
@@ -211,6 +212,14 @@ class OscarSource(OrderSource):
     def learner_for(self, user: Any) -> Learner | None:
         """Every log-in of the shop can be a learner."""
         return _learner(user) if getattr(user, "is_authenticated", False) else None
+
+    def learner_by_email(self, email: str) -> Learner | None:
+        """Find an active account by its e-mail address."""
+        return self.learners_by_email([email]).get(email)
+
+    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
+        """Find active accounts by their e-mail addresses, with one query."""
+        return {email: _learner(user) for email, user in active_users_by_email(emails).items()}
 
     def seats_of_line(self, line: Any) -> tuple[str, tuple[str, ...]]:
         """Name the places of an order line."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +26,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from elevate_integration.conf import remote_user_id
+from elevate_integration.orders.accounts import active_users_by_email
 from elevate_integration.orders.source import Learner, OrderSource, Product, Seat, Snapshot, Watch
 
 REGISTRATION, MEMBERSHIP, MEMBERSHIP_SET = "registration", "membership", "membershipset"
@@ -104,6 +105,15 @@ class TendenciSource(OrderSource):
     def learner_for(self, user: Any) -> Learner | None:
         """Every log-in of the site is a person whom Elevate may know."""
         return _learner(user) if getattr(user, "is_authenticated", False) else None
+
+    def learner_by_email(self, email: str) -> Learner | None:
+        """Find an active account by its e-mail address."""
+        return self.learners_by_email([email]).get(email)
+
+    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
+        """Find active accounts by their e-mail addresses, with one query."""
+        found = {email: _learner(user) for email, user in active_users_by_email(emails).items()}
+        return {email: learner for email, learner in found.items() if learner is not None}
 
     def guest_id(self, registrant: Any) -> str:
         """Give the ID under which Elevate knows a registrant without a log-in; `""` holds the seat until there is one."""

@@ -89,6 +89,11 @@ class StoreOrderSource(OrderSource):
         """Every log-in of this project is a member."""
         return learner_of(user) if getattr(user, "is_authenticated", False) else None
 
+    def learner_by_email(self, email: str) -> Learner | None:
+        """Find an active member by the e-mail address, which no two members share."""
+        member = Member.objects.with_email(email)
+        return learner_of(member) if member is not None else None
+
     def seats_of_line(self, line: OrderLine) -> tuple[str, tuple[str, ...]]:
         """Name the places of a line as `snapshot` does."""
         return str(line.order_id), tuple(f"line:{line.pk}:{n}" for n in range(1, line.quantity + 1))
