@@ -133,6 +133,7 @@ class Conf:
     admin_url: str = _setting(
         "", "Address of your admin site, `https://ams.example.org/admin/`, for the links in the digest."
     )
+    seat_link_days: int = _setting(60, "Days for which a buyer's link to name learners is good.")
     mass_import_columns: Mapping[str, str | Callable[[Any], Any]] | None = _setting(
         None,
         "Further columns of the export for Elevate's Mass Registration Import: header to a field of the "
@@ -201,6 +202,12 @@ def _count(value: Any) -> int:
     if value < 0:
         raise ValueError("it must not be negative")
     return value
+
+
+def _days(value: Any) -> int:
+    if not 1 <= _count(value) <= 3650:
+        raise ValueError("use a number of days from 1 to 3650")
+    return int(value)
 
 
 def _switch(value: Any) -> bool:
@@ -305,6 +312,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "admin_url": _folder,
     "unconfirmed": _choice("repeat_once", "hold"),
     "threads": lambda value: max(1, _count(value)),
+    "seat_link_days": _days,
     "remote_user_id": _or_callable(_text),
     "payload": _payload,
     "mass_import_columns": _columns,
