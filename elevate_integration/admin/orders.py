@@ -5,17 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from elevate_integration import marks, staff
 from elevate_integration.admin import show
-from elevate_integration.admin.base import StaffPage, may, record, tell_reasons, who
+from elevate_integration.admin.acts import ACTS
+from elevate_integration.admin.base import (
+    StaffPage,
+    address,
+    may,
+    must,
+    must_post,
+    record,
+    render,
+    tell_reasons,
+    who,
+)
+from elevate_integration.admin.listing import COUNTED_AT_MOST, CappedPaginator
 from elevate_integration.models import TrackedOrder
 
 _AT_ONCE = 100
+_LISTED = 20
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -41,6 +57,7 @@ class TrackedOrderAdmin(StaffPage):
     search_fields = ("order_ref",)
     ordering = ("-pk",)
     list_per_page = 50
+    paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ("resync",)
@@ -54,10 +71,60 @@ class TrackedOrderAdmin(StaffPage):
         """Tell whether the person may resync."""
         return may(request, "resync_order")
 
+    def get_urls(self) -> list[Any]:
+        """Add the page that asks before a resync and does it."""
+        resync = self.admin_site.admin_view(self.resync_view)
+        return [path("resync/", resync, name="elevate_integration_trackedorder_resync"), *super().get_urls()]
+
     @admin.action(description=_("Resync"), permissions=["resync"])
-    def resync(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Read the chosen orders again. Changes nothing that the order does not say, so it is not asked first."""
-        orders = list(queryset.order_by("pk"))
+    def resync(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
+        """Lead to the page that asks. Nothing is done yet, whatever was posted."""
+        orders = list(queryset.order_by("pk")[: COUNTED_AT_MOST + 1])
+        if len(orders) > COUNTED_AT_MOST:
+            text = _("More than %(number)s were chosen. Filter the list and take fewer at a time.")
+            self.message_user(request, text % {"number": COUNTED_AT_MOST}, messages.WARNING)
+            return HttpResponseRedirect(self._list(request))
+        return self._ask(request, orders)
+
+    def resync_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask before the chosen orders are read again; read them when the page was confirmed."""
+        refused = must_post(request)
+        if refused is not None:
+            return refused
+        must(self.has_view_permission(request) and self.has_resync_permission(request))
+        texts = [text for text in request.POST.get("pks", "").split(",") if text]
+        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
+            raise SuspiciousOperation("The keys of orders are numbers.")
+        orders = list(self.get_queryset(request).filter(pk__in=[int(text) for text in texts]).order_by("pk"))
+        if not orders:
+            self.message_user(request, _("Nothing was chosen, or it is gone."), messages.WARNING)
+        elif "confirm" in request.POST:
+            self._resync(request, orders)
+        else:
+            return self._ask(request, orders)
+        return HttpResponseRedirect(self._list(request))
+
+    def _ask(self, request: HttpRequest, orders: list[TrackedOrder]) -> HttpResponse:
+        listed = orders[:_LISTED]
+        return render(
+            self,
+            request,
+            "trackedorder/resync.html",
+            title=_("Resync"),
+            what=ACTS["resync"].what,
+            number=len(orders),
+            background=len(orders) > _AT_ONCE,
+            orders=[
+                (show.order(one.order_ref), show.moment(one.first_synced_at), one.last_error)
+                for one in listed
+            ],
+            more=len(orders) - len(listed),
+            pks=",".join(str(one.pk) for one in orders),
+            action=self._keep_filters(request, address(self, "resync")),
+            back=self._list(request),
+        )
+
+    def _resync(self, request: HttpRequest, orders: list[TrackedOrder]) -> None:
         refs = [tracked.order_ref for tracked in orders]
         record(request, orders, _("Resync."))
         if len(refs) > _AT_ONCE:
@@ -79,3 +146,10 @@ class TrackedOrderAdmin(StaffPage):
                 n,
             ),
         )
+
+    def _list(self, request: HttpRequest) -> str:
+        return self._keep_filters(request, address(self, "changelist"))
+
+    def _keep_filters(self, request: HttpRequest, url: str) -> str:
+        filters = self.get_preserved_filters(request)
+        return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)

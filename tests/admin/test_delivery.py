@@ -14,11 +14,12 @@ from django.urls import include, path
 from django.utils import timezone
 
 from elevate_integration.admin import register
-from elevate_integration.models import DeliveryState, ProductMapping, Registration, TrackedOrder
+from elevate_integration.models import DeliveryState, OrderMark, ProductMapping, Registration, TrackedOrder
 from tests.plainshop.source import PlainSource
 
 PAGE = "/admin/elevate_integration/deliverystate/"
 ORDERS = "/admin/elevate_integration/trackedorder/"
+RESYNC = f"{ORDERS}resync/"
 LogIn = Callable[..., Client]
 
 office = admin.AdminSite(name="office")
@@ -135,12 +136,50 @@ def test_orders_that_could_not_be_read_are_found_and_resynced(boss: Client) -> N
     response = boss.get(f"{ORDERS}?failed=yes")
     assert [one.order_ref for one in response.context["cl"].queryset] == ["1"]
     assert "ValueError: &lt;b&gt;" in text_of(response)
-    chosen = {"action": "resync", "_selected_action": list(TrackedOrder.objects.values_list("pk", flat=True))}
-    assert "2 orders were read again." in text_of(boss.post(ORDERS, chosen, follow=True))
+    asked = boss.post(
+        f"{ORDERS}?failed=yes", {"action": "resync", "_selected_action": [fine.pk - 1, fine.pk]}
+    )
+    assert "1 order was chosen." in text_of(asked), "only what the filter shows"
+    assert TrackedOrder.objects.get(order_ref="1").last_error
+    pks = ",".join(str(one.pk) for one in TrackedOrder.objects.all())
+    assert "Resync 2 orders" in text_of(boss.post(RESYNC, {"pks": pks}))
+    assert not LogEntry.objects.exists()
+    done = boss.post(
+        f"{RESYNC}?_changelist_filters=failed%3Dyes", {"pks": pks, "confirm": "yes"}, follow=True
+    )
+    assert done.redirect_chain == [(f"{ORDERS}?failed=yes", 302)]
+    assert "2 orders were read again." in text_of(done)
     assert TrackedOrder.objects.get(order_ref="1").last_error == ""
+    assert [entry.change_message for entry in LogEntry.objects.all()] == ["Resync."] * 2
     PlainSource.broken = ValueError("closed")
-    page = text_of(boss.post(ORDERS, {**chosen, "_selected_action": [fine.pk]}, follow=True))
+    page = text_of(boss.post(RESYNC, {"pks": fine.pk, "confirm": "yes"}, follow=True))
     assert "1 order could not be read: ValueError: closed" in page
+
+
+def test_many_orders_are_read_in_the_background(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    TrackedOrder.objects.bulk_create(TrackedOrder(order_ref=str(number)) for number in range(101))
+    pks = ",".join(str(one.pk) for one in TrackedOrder.objects.all())
+    asked = text_of(boss.post(RESYNC, {"pks": pks}))
+    assert "They are read in the background" in asked
+    assert "and 81 more" in asked
+    boss.post(RESYNC, {"pks": pks, "confirm": "yes"})
+    assert OrderMark.objects.count() == 101
+    monkeypatch.setattr("elevate_integration.admin.orders.COUNTED_AT_MOST", 100)
+    chosen = {"action": "resync", "_selected_action": pks.split(","), "select_across": "1"}
+    assert "More than 100 were chosen" in text_of(boss.post(ORDERS, chosen, follow=True))
+
+
+def test_a_confirm_smuggled_into_the_list_of_orders_reads_nothing(boss: Client) -> None:
+    one = TrackedOrder.objects.create(order_ref="1", last_error="old")
+    boss.post(ORDERS, {"action": "resync", "_selected_action": [one.pk], "confirm": "yes"})
+    one.refresh_from_db()
+    assert one.last_error == "old"
+
+
+def test_a_resync_needs_a_post_and_keys_that_are_numbers(boss: Client) -> None:
+    assert boss.get(RESYNC).status_code == 405
+    assert boss.post(RESYNC, {"pks": "1;2"}).status_code == 400
+    assert "Nothing was chosen" in text_of(boss.post(RESYNC, {"pks": "99", "confirm": "yes"}, follow=True))
 
 
 def test_resync_needs_its_permission(staff_client: LogIn) -> None:
@@ -148,6 +187,7 @@ def test_resync_needs_its_permission(staff_client: LogIn) -> None:
     client = staff_client("view_trackedorder", "retry_registration")
     assert 'value="resync"' not in text_of(client.get(ORDERS))
     client.post(ORDERS, {"action": "resync", "_selected_action": [one.pk]})
+    assert client.post(RESYNC, {"pks": one.pk, "confirm": "yes"}).status_code == 403
     one.refresh_from_db()
     assert one.last_error == "old"
 
