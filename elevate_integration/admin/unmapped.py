@@ -183,6 +183,8 @@ class UnmappedSaleAdmin(ListOnlyPage):
         else:
             done = ngettext("%(act)s: %(number)s seat.", "%(act)s: %(number)s seats.", decided.seats)
             text = done % {"act": decision.label, "number": decided.seats}
-            record(request, ProductMapping.objects.filter(product_key=key), text)
+            # A product without a mapping keeps its history with the latest of its sales.
+            sales = UnmappedSale.objects.of_product(key).order_by("-pk")[:1]
+            record(request, ProductMapping.objects.filter(product_key=key) or sales, text)
             self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(address(self, "changelist"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from elevate_integration.models import OrderMark, ProductMapping, UnmappedSale
@@ -80,6 +81,21 @@ def test_a_product_mapped_meanwhile_asks_about_the_past_only(
     decide(boss, name, "course:ETHICS", confirm="yes")
     assert OrderMark.objects.count() == marks
     assert not UnmappedSale.objects.open().exists()
+
+
+def test_a_decision_is_recorded_with_the_product_or_without_a_mapping_with_its_sale(
+    boss: Client, mapping: ProductMapping
+) -> None:
+    sold("1", "course:ETHICS")
+    sold("2", "art")
+    sold("3", "art")
+    decide(boss, "leave", "course:ETHICS", confirm="yes")
+    decide(boss, "leave", "art", confirm="yes")
+    found = [(one.get_edited_object(), one.change_message) for one in LogEntry.objects.order_by("pk")]
+    assert found == [
+        (mapping, "Leave the past sales: 1 seat."),
+        (UnmappedSale.objects.get(order_ref="3"), "Leave the past sales: 2 seats."),
+    ]
 
 
 def test_what_is_not_possible_is_told(boss: Client, mapping: ProductMapping) -> None:
