@@ -211,7 +211,7 @@ def test_a_late_answer_never_overwrites_a_newer_one_and_its_id_is_kept(make_due)
     queue.settle_all([done(newer, "2")])
     queue.settle_all([done(late, "1")])
     row.refresh_from_db()
-    assert (row.status, row.registration_id) == ("registered", "2")
+    assert (row.status, row.registration_id, row.duplicates) == ("registered", "2", ["1"])
     assert sorted(row.attempts.values_list("answered_id", flat=True)) == ["", "1", "2"]
 
 
@@ -233,7 +233,7 @@ def test_a_late_answer_during_the_repeat_counts_when_the_repeat_brings_none(make
         assert queue.claim(1) == []
     else:
         queue.settle_all([Result(repeat, ending, messages=(("user", "no"),))])
-        assert told == [row.pk]
+    assert told == [row.pk]
     signals.registered.disconnect(dispatch_uid="x")
     row.refresh_from_db()
     assert (row.status, row.registration_id, row.product_url) == ("registered", "1", "https://elevate.test/1")
@@ -249,7 +249,7 @@ def test_when_both_the_late_answer_and_the_repeat_bring_an_id_the_repeats_is_use
     queue.settle_all([done(late, "1")])
     queue.settle_all([done(repeat, "2")])
     row.refresh_from_db()
-    assert (row.status, row.registration_id) == ("registered", "2")
+    assert (row.status, row.registration_id, row.duplicates) == ("registered", "2", ["1"])
     assert sorted(row.attempts.values_list("answered_id", flat=True)) == ["", "1", "2"]
 
 
