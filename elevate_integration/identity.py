@@ -9,6 +9,7 @@ from django.db import transaction
 
 from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import Registration, database
+from elevate_integration.retrying import retried
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,12 @@ class IdentityChange:
     left: tuple[int, ...]
 
 
+@retried
 def identity_changed(old: str, new: str) -> IdentityChange:
     """Say that the member with the ID `old` is now called `new`, for example after a merge of two records.
 
-    Call it in the transaction that renumbers the member. Raises ValueError when either ID is empty.
+    Call it in the transaction that renumbers the member, which is then yours to run again should the database give it
+    up; outside of one it is run again by itself. Raises ValueError when either ID is empty.
     """
     if not old or not new:
         raise ValueError("Both user IDs are needed.")

@@ -445,6 +445,32 @@ def test_a_seat_that_is_bought_again_revives_what_staff_cancelled(sell, deliver,
     assert statuses() == ["registered"]
 
 
+def test_a_refund_of_part_is_remembered_until_the_money_is_back(
+    sell, deliver, elevate, admin_client, plainshop
+):
+    """Elevate cannot be told of another amount, so a person is; nothing is sent, the learner stays registered."""
+    invoice = sell()
+    deliver()
+    item = invoice.items.get()
+    pages = [
+        "/admin/elevate_integration/registration/",
+        f"/admin/elevate_integration/registration/{only().pk}/change/",
+    ]
+    hint = "Partly refunded: the store now shows 80.00 instead of 120.00."
+
+    def hinted() -> set[bool]:
+        return {hint in admin_client.get(page).content.decode() for page in pages}
+
+    for price, now, shown in (("80.00", Decimal(80), True), ("120.00", None, False)):
+        item.price = price
+        item.save()
+        deliver()
+        row = only()
+        assert (row.status, row.amount_paid, row.amount_now) == ("registered", Decimal(120), now)
+        assert hinted() == {shown}
+    assert len(elevate.calls) == 1
+
+
 def test_what_staff_typed_into_a_cancellation_is_what_elevate_gets(sell, deliver, elevate):
     sell()
     deliver()
