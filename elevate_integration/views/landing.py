@@ -26,6 +26,7 @@ _STATUS = {Way.UNKNOWN: 404, Way.INACTIVE: 410, Way.SOLD_OUT: 200}
 def register(request: HttpRequest, remote_product_id: str) -> HttpResponse:
     """Bring a visitor from Elevate to the product he came for, or to his course if he has it already."""
     found = arriving.arrival(request.user, remote_product_id)
+    answer: HttpResponse
     if found.way is Way.HIS:
         answer = HttpResponseRedirect(found.url) if found.url else redirect("elevate_integration:courses")
     elif found.way is not Way.OFFERED:

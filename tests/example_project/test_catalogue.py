@@ -31,6 +31,13 @@ def test_the_bundle_is_two_products_at_elevate(store: None) -> None:
     assert sorted(mapped.values_list("remote_product_id", flat=True)) == ["RB101", "RB140"]
 
 
+def test_elevates_buttons_lead_to_the_landing_addresses(store: None) -> None:
+    addresses = ProductMapping.objects.exclude(remote_product_id="")
+    for mapping in addresses:
+        landing = f"http://127.0.0.1:8000/elevate/register/{mapping.remote_product_id}/"
+        assert mapping.remote_registration_url == landing
+
+
 def test_the_book_is_not_for_elevate(store: None) -> None:
     assert ProductMapping.objects.get(product_key="RB-BOOK-07").not_for_elevate
 

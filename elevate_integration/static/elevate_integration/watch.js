@@ -22,13 +22,17 @@
   }
 
   async function watch(place) {
+    let last;
     try {
       for (const seconds of WAITS) {
         await pause(seconds);
         await seen();
         const answer = await ask(place);
-        // Written by our own template, which escapes every text.
-        if (answer.html !== undefined) place.querySelector("[data-elevate-shown]").innerHTML = answer.html;
+        // Written by our own template, which escapes every text. What is the same is left alone, since a screen
+        // reader would read it out again.
+        if (answer.html !== undefined && answer.html !== last) {
+          place.querySelector("[data-elevate-shown]").innerHTML = last = answer.html;
+        }
         if (answer.settled) {
           place.querySelectorAll(".elevate-later").forEach((part) => part.remove());
           return;
