@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from elevate_integration.views import courses, landing
+from elevate_integration.views import courses, landing, seats
 
 app_name = "elevate_integration"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,4 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("register/<path:remote_product_id>/", landing.register, name="register"),
     path("courses/", courses.courses, name="courses"),
     path("courses/state/", courses.state, name="state"),
+    path("seats/<str:ticket>/", seats.by_link, name="seats"),
+    path("seats/order/<path:order_ref>/", seats.by_buyer, name="seats_of_order"),
 ]

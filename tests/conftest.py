@@ -13,6 +13,7 @@ from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import ProductMapping
 from elevate_integration.testing import FakeElevate
 from tests.plainshop.models import Invoice, Item
+from tests.plainshop.seats import GroupSource
 from tests.plainshop.source import PlainSource
 
 
@@ -36,6 +37,14 @@ def plainshop(settings: Any, elevate: FakeElevate) -> Iterator[type[PlainSource]
     ProductMapping.objects.create(product_key="course:LAW", product_title="Law", remote_product_id="LAW5678")
     yield PlainSource
     receivers.disconnect()
+
+
+@pytest.fixture
+def groupshop(plainshop: type[PlainSource], settings: Any) -> type[GroupSource]:
+    """The plain shop with accounts of members, where one person buys for several."""
+    settings.ELEVATE = {**settings.ELEVATE, "ORDER_SOURCE": "tests.plainshop.seats.GroupSource"}
+    GroupSource.accounts, GroupSource.buyers, GroupSource.lookups = {}, {}, 0
+    return GroupSource
 
 
 @pytest.fixture

@@ -51,7 +51,9 @@ FLOORS: dict[str, int] = {
     # 3, services: mark, write the wish, claim and settle, perform one call.
     "marks": 3,
     "reading": 3,
+    "locking": 3,
     "assigned": 3,
+    "seats": 3,
     "cover": 3,
     "sync": 3,
     "identity": 3,
@@ -78,6 +80,7 @@ FLOORS: dict[str, int] = {
     "admin": 5,
     "api": 5,
     "views": 5,
+    "seat_forms": 5,
     "urls": 5,
     "templatetags": 5,
     "management.commands": 5,

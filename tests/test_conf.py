@@ -91,6 +91,8 @@ def test_a_value_is_converted(key, given, kept):
         ("GO_LIVE", "soon"),
         ("GO_LIVE", "2026-02-30"),
         ("GO_LIVE", 20260131),
+        ("SEAT_LINK_DAYS", 0),
+        ("SEAT_LINK_DAYS", 4000),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_by_its_key(key, given):
