@@ -18,6 +18,7 @@ from elevate_integration.models import ProductMapping, Registration
 from elevate_integration.words import STATUSES
 
 _MOMENT = {"type": "string", "format": "date-time"}
+_BIGGEST = 2**63 - 1
 _TROUBLED = (Status.HELD, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED)
 # Databases and time zones know no moment outside of these.
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -70,14 +71,14 @@ class FlagFilter(django_filters.ChoiceFilter):
         return super().filter(qs, value if value in (None, "") else value == "true")
 
 
-@extend_schema_field({"type": "integer", "minimum": 1})
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": _BIGGEST})
 class KeyFilter(django_filters.Filter):
     """The key of a row."""
 
     field_class = forms.IntegerField
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, **kwargs)
+        super().__init__(min_value=1, max_value=_BIGGEST, **kwargs)
 
 
 @extend_schema_field({"type": "string", "minLength": 1, "pattern": r"^[^\x00]+$"})
