@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # Mappings as files: an extra, and the list of mappings has no such buttons without it.
+    "import_export",
     "elevate_integration",
     "example_project.members",
     "example_project.store",

@@ -36,7 +36,7 @@ else:
         }
     }
 
-INSTALLED_APPS = [*_INSTALLED_APPS, "import_export", "tests.plainshop"]
+INSTALLED_APPS = [*_INSTALLED_APPS, "tests.plainshop"]
 ROOT_URLCONF = "example_project.urls"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
