@@ -388,6 +388,13 @@ def test_a_shop_without_dashboard_has_no_page_for_staff(source, ethics, monkeypa
     assert source.order_url(str(order.pk)) == ""
 
 
+def test_a_line_names_the_seats_that_the_snapshot_shows(source, ethics):
+    order = shop.place(ethics, user=shop.member(), quantity=3)
+    shown = tuple(seat.key for seat in source.snapshot(str(order.pk)).seats)
+    assert len(shown) == 3
+    assert source.seats_of_line(order.lines.get()) == (str(order.pk), shown)
+
+
 def _no_such_page(*args, **kwargs):
     return reverse("no-such-page")
 

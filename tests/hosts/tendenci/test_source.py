@@ -229,6 +229,22 @@ def test_an_order_leads_to_its_invoice(site, source):
     assert source.order_url(f"membershipset:{couple.pk}") == f"/invoices/{couple.invoice_id}/"
 
 
+def test_a_seat_is_named_as_the_snapshot_names_it(site, source):
+    booked = site.book(site.event, ADA, BEN)
+    alone, couple = site.apply("ben"), site.apply_together("ada", "ben")
+    bought = [
+        (f"registration:{booked.pk}", booked.registrant_set.order_by("pk")),
+        (f"membership:{alone.pk}", [alone]),
+        (
+            f"membershipset:{couple.pk}",
+            MembershipDefault.objects.filter(membership_set=couple).order_by("pk"),
+        ),
+    ]
+    for ref, lines in bought:
+        shown = [seat.key for seat in source.snapshot(ref).seats]
+        assert [source.seats_of_line(line) for line in lines] == [(ref, (key,)) for key in shown]
+
+
 def test_a_log_in_is_a_learner_and_a_visitor_is_not(source):
     ada = User.objects.get(username="ada")
     assert source.learner_for(ada).email == "ada@example.org"
