@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -10,6 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from elevate_integration.members import tickets
+from elevate_integration.seats import orders_to_name
+
+logger = logging.getLogger(__name__)
 
 FRAGMENTS = {
     tickets.MINE: "elevate_integration/course_list.html",
@@ -23,7 +29,18 @@ FRAGMENTS = {
 @require_safe
 def courses(request: HttpRequest) -> HttpResponse:
     """The courses of the log-in, and of nobody else."""
-    return render(request, "elevate_integration/courses.html")
+    return render(
+        request, "elevate_integration/courses.html", {"orders_to_name": _orders_to_name(request.user)}
+    )
+
+
+def _orders_to_name(user: Any) -> tuple[str, ...]:
+    """The orders in which the log-in has learners to name; none, and a log entry, while the source cannot tell."""
+    try:
+        return orders_to_name(user)
+    except Exception:
+        logger.exception("The order source could not tell which seats of a log-in wait for names.")
+        return ()
 
 
 @never_cache

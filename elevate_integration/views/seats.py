@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -24,7 +25,7 @@ from elevate_integration.seats import OpenSeat, is_buyer, name_seats, open_seats
 
 logger = logging.getLogger(__name__)
 
-View = Callable[[HttpRequest, str], HttpResponse]
+View = Callable[..., HttpResponse]
 
 
 def _private(view: View) -> View:
@@ -33,9 +34,10 @@ def _private(view: View) -> View:
     `same-origin` and not `no-referrer`: with the latter browsers send `Origin: null` with a form, which Django refuses.
     """
 
-    def answer(request: HttpRequest, name: str) -> HttpResponse:
+    @wraps(view)
+    def answer(request: HttpRequest, **named: str) -> HttpResponse:
         try:
-            response = view(request, name)
+            response = view(request, **named)
         except (Http404, DatabaseError):
             raise
         except Exception:
