@@ -137,6 +137,11 @@ def open_seats(order_ref: str) -> tuple[OpenSeat, ...]:
     )
 
 
+def has_named(order_ref: str) -> bool:
+    """Whether anybody was named here for seats of an order."""
+    return SeatAssignment.objects.using(database()).filter(order_ref=order_ref).exists()
+
+
 def orders_to_name(user: Any) -> tuple[str, ...]:
     """Give the orders in which a log-in bought seats that wait for names, and has a place of its own.
 

@@ -33,6 +33,7 @@ from elevate_integration.admin.base import (
 from elevate_integration.admin.cancel_form import CancelManyForm, last_texts
 from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
 from elevate_integration.admin.listing import COUNTED_AT_MOST, CappedPaginator, RegistrationList
+from elevate_integration.admin.seats import seats_url, seats_view
 from elevate_integration.admin.timeline import story
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import LIVE, Obstacle
@@ -178,7 +179,9 @@ class RegistrationAdmin(StaffPage):
         """Add the page that asks before an act and does it."""
         act = self.admin_site.admin_view(self.act_view)
         duplicates = self.admin_site.admin_view(self.duplicates_view)
+        seats = self.admin_site.admin_view(self.seats_view)
         return [
+            path("seats/<int:pk>/", seats, name="elevate_integration_registration_seats"),
             path("duplicates/", duplicates, name="elevate_integration_registration_duplicates"),
             path("act/<slug:name>/", act, name="elevate_integration_registration_act"),
             *super().get_urls(),
@@ -231,6 +234,7 @@ class RegistrationAdmin(StaffPage):
             "coming": show.coming(row),
             "problems": problems(row.problems),
             "said": show.said(row.error_messages),
+            "seats_url": seats_url(self, request, row),
             "acts": [(act, address(self, "act", act.name)) for act in offered],
             "hints": show.hints(row),
             "story": told,
@@ -299,6 +303,10 @@ class RegistrationAdmin(StaffPage):
         response["Content-Disposition"] = disposition or "attachment"
         response["Cache-Control"] = "no-store"
         return response
+
+    def seats_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Name the learners of the order's seats."""
+        return seats_view(self, request, pk)
 
     def duplicates_view(self, request: HttpRequest) -> HttpResponse:
         """List second registrations at Elevate for one seat, and have chosen ones cancelled."""
