@@ -15,18 +15,18 @@ from itertools import groupby
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
-from django.db.models import Exists, F, Q, Value
-from django.db.models.constants import OnConflict
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
 from elevate_integration import marks
 from elevate_integration.assigned import with_assigned
 from elevate_integration.bulk import Changes, insert
-from elevate_integration.clock import DatabaseNow, database_now, now_sql, read_now
+from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.cover import decide, save
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle
+from elevate_integration.locking import Locked, lock
 from elevate_integration.models import (
     OrderMark,
     ProductMapping,
@@ -134,12 +134,10 @@ def _sync_locked(
     ref: str, trigger: str, actor: str, room: int | None, seen: Collection[int] | None
 ) -> SyncResult:
     using = database()
-    order = _lock(ref, using, skip_locked=trigger == "mark", marks=seen or ())
-    if order is None:
-        return SyncResult(ref, skipped=True)
     if seen is None:
         seen = list(OrderMark.objects.using(using).filter(order_ref=ref).due().values_list("pk", flat=True))
-    if trigger == "mark" and not (seen and order.marked):
+    order = lock(ref, using, skip=trigger == "mark", marks=seen)
+    if order is None or (trigger == "mark" and not order.marks):
         return SyncResult(ref, skipped=True)
     snapshot = with_assigned({ref: order_source().snapshot(ref)})[ref]
     held: list[Registration] = []
@@ -148,8 +146,6 @@ def _sync_locked(
     mappings = _mappings([snapshot], using)
     work = _work_out(ref, snapshot, mappings, held, order, trigger=trigger, actor=actor, room=room)
     _write(work, using, order.now)
-    if seen:
-        OrderMark.objects.using(using).filter(pk__in=seen).delete()
     if order.in_trouble:
         TrackedOrder.objects.using(using).filter(order_ref=ref).update(
             first_synced_at=Coalesce("first_synced_at", Value(order.now)),
@@ -160,105 +156,13 @@ def _sync_locked(
     return work.result()
 
 
-@dataclass(frozen=True)
-class _Order:
-    """An order's row, locked: the database's time then, and what the order has, so that nothing is asked in vain."""
-
-    now: datetime
-    has_rows: bool = True
-    has_sales: bool = True
-    marked: bool = True
-    in_trouble: bool = False
-
-
-def _lock(ref: str, using: str, *, skip_locked: bool = False, marks: Collection[int] = ()) -> _Order | None:
-    """Lock the order's row, made if need be. None when another process has it and `skip_locked` is asked for.
-
-    marks: whether any of these is still there is told by `marked`; without them it is True.
-    """
-    features = connections[using].features
-    skip = skip_locked and features.has_select_for_update_skip_locked
-    if not features.has_select_for_update:
-        # SQLite: a write comes first, so that the transaction never has to turn from reader to writer.
-        return _insert(ref, using) or _read_locked(ref, using, skip=False, marks=marks)
-    found = _read_locked(ref, using, skip=skip, marks=marks)
-    if found is not None:
-        return found
-    waits = connections[using].vendor == "mysql"
-    if waits and skip and TrackedOrder.objects.using(using).filter(order_ref=ref).exists():
-        # There, an INSERT that comes too late waits for whoever holds the row.
-        return None
-    return _insert(ref, using) or _read_locked(ref, using, skip=skip, marks=marks)
-
-
-def _ask_order(skip: bool, asks_marks: bool, ref: str, marks: Collection[int]) -> Any:  # noqa: FBT001
-    """Lock an order's row and bring what `_Order` tells."""
-    return (
-        TrackedOrder.objects.filter(order_ref=ref)
-        .select_for_update(skip_locked=skip)
-        .values_list(
-            DatabaseNow(),
-            Exists(UnmappedSale.objects.filter(order_ref=ref)),
-            Exists(OrderMark.objects.filter(pk__in=marks)) if asks_marks else Value(True),  # noqa: FBT003 - in SQL
-            "last_error",
-            "first_synced_at",
-        )
-    )
-
-
-_ORDER = Prepared(_ask_order)
 _HELD = Prepared(lambda ref: Registration.objects.of_order(ref).select_for_update())
 _SOLD_AS = Prepared(lambda keys: ProductMapping.objects.sold_as(keys))
 
 
-def _read_locked(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> _Order | None:
-    found = _ORDER(using, (skip, bool(marks)), ref=ref, marks=marks)
-    for now, has_sales, is_marked, last_error, first_synced_at in found:
-        trouble = bool(last_error) or first_synced_at is None
-        return _Order(now, has_sales=has_sales, marked=is_marked, in_trouble=trouble)
-    return None
-
-
-def _insert(ref: str, using: str) -> _Order | None:
-    """Make the order's row, and so lock it; None when it is there already."""
-    connection: Any = connections[using]
-    ops = connection.ops
-    meta: Any = TrackedOrder._meta
-    conflict = OnConflict.IGNORE
-    values = {
-        "order_ref": "%s",
-        "first_synced_at": now_sql(connection).replace("%", "%%"),
-        "last_error": "''",
-    }
-    fields = [meta.get_field(name) for name in values]
-    columns = ", ".join(ops.quote_name(field.column) for field in fields)
-    exists = ", ".join(
-        f"EXISTS (SELECT 1 FROM {ops.quote_name(model._meta.db_table)} WHERE order_ref = %s)"  # noqa: S608
-        for model in (Registration, UnmappedSale)
-    )
-    asked = f"{values['first_synced_at']}, {exists}"
-    statement = (
-        f"{ops.insert_statement(on_conflict=conflict)} {ops.quote_name(meta.db_table)} ({columns}, failures) "
-        f"VALUES ({', '.join(values.values())}, 0) {ops.on_conflict_suffix_sql(fields, conflict, [], [])}"
-    )
-    with connection.cursor() as cursor:
-        if connection.features.can_return_columns_from_insert:
-            cursor.execute(f"{statement} RETURNING {asked}", [ref, ref, ref])
-            told = cursor.fetchone()
-        else:
-            cursor.execute(statement, [ref])
-            made = cursor.rowcount
-            if made:
-                cursor.execute(f"SELECT {asked}", [ref, ref])
-            told = cursor.fetchone() if made else None
-    if told is None:
-        return None
-    return _Order(read_now(connection, told[0]), has_rows=bool(told[1]), has_sales=bool(told[2]))
-
-
 def lock_order(order_ref: str) -> None:
     """Lock an order's row for the rest of the caller's transaction; no sync of that order runs meanwhile."""
-    _lock(order_ref, database())
+    lock(order_ref, database())
 
 
 def _mappings(snapshots: Iterable[Snapshot | None], using: str) -> list[ProductMapping]:
@@ -271,7 +175,7 @@ def _work_out(
     snapshot: Snapshot | None,
     mappings: Sequence[ProductMapping],
     held: Sequence[Registration],
-    order: _Order,
+    order: Locked,
     *,
     trigger: str,
     actor: str = "",
@@ -510,7 +414,7 @@ def preview(order_refs: Sequence[str]) -> list[SyncResult]:
     for row in Registration.objects.using(using).filter(order_ref__in=list(order_refs)).order_by("pk"):
         held[row.order_ref].append(row)
     mappings = _mappings(snapshots.values(), using)
-    order = _Order(database_now(using))
+    order = Locked(database_now(using))
     return [
         _work_out(
             ref, snapshots.get(ref), mappings, held[ref], order, trigger="preview", locking=False

@@ -29,10 +29,11 @@ def _installed(*names: str) -> list[str]:
 
 
 INSTALLED_APPS = [
-    *(app for app in _INSTALLED_APPS if app != "import_export"),
+    *(app for app in _INSTALLED_APPS if app.startswith(("django.", "elevate_", "example_project.", "tests."))),
     "tests.benchmarks.rivals",
     *_installed("procrastinate.contrib.django", "django_tasks", "django_tasks_db", "django_q"),
 ]
+ROOT_URLCONF = "tests.benchmarks.urls"
 # None keeps connections open; 0 opens one for each task, which is Django's default.
 _age = os.environ.get("BENCH_CONN_MAX_AGE", "none")
 DATABASES["default"]["CONN_MAX_AGE"] = None if _age == "none" else int(_age)
