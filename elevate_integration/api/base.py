@@ -22,7 +22,7 @@ from elevate_integration.api.problems import MEDIA_TYPE, ProblemSerializer
 
 APP = "elevate_integration"
 # What a host changes under these names in REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]; None there means no limit.
-RATES: dict[str, str | None] = {"elevate_read": "600/min", "elevate_act": "120/min"}
+RATES: dict[str, Any] = {"elevate_read": "600/min", "elevate_act": "120/min"}
 
 
 def may(request: Request, *codenames: str) -> bool:
@@ -40,7 +40,7 @@ class Holds(BasePermission):
         asked = getattr(view, "action", None) or (request.method or "").lower()
         needed = view.needs.get("get" if asked == "head" else asked)
         if needed is None:
-            return view.http_method_not_allowed_here(request)
+            return bool(view.http_method_not_allowed_here(request))
         return may(request, *needed)
 
 
@@ -54,7 +54,8 @@ class Pace(UserRateThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Count the request."""
         self.scope = "elevate_read" if request.method in SAFE_METHODS else "elevate_act"
-        self.rate = {**RATES, **api_settings.DEFAULT_THROTTLE_RATES}[self.scope]
+        rates: dict[str, Any] = {**RATES, **api_settings.DEFAULT_THROTTLE_RATES}
+        self.rate = rates[self.scope]
         self.num_requests, self.duration = self.parse_rate(self.rate)
         return super().allow_request(request, view)
 
@@ -108,7 +109,7 @@ def record(request: Request, row: Model, text: Any) -> None:
     from django.contrib.admin.models import CHANGE, LogEntry
 
     LogEntry.objects.log_actions(
-        user_id=request.user.pk, queryset=[row], action_flag=CHANGE, change_message=f"{text} (REST API)"
+        user_id=str(request.user.pk), queryset=[row], action_flag=CHANGE, change_message=f"{text} (REST API)"
     )
 
 

@@ -53,26 +53,26 @@ class _MomentField(forms.CharField):
 
 
 @extend_schema_field(_MOMENT)
-class MomentFilter(django_filters.Filter):
+class MomentFilter(django_filters.Filter):  # type: ignore[misc]
     """From or until a moment."""
 
     field_class = _MomentField
 
 
 @extend_schema_field({"type": "boolean"})
-class FlagFilter(django_filters.ChoiceFilter):
+class FlagFilter(django_filters.ChoiceFilter):  # type: ignore[misc]
     """`true` or `false`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[("true", "true"), ("false", "false")], **kwargs)
 
-    def filter(self, qs: QuerySet, value: Any) -> QuerySet:
+    def filter(self, qs: QuerySet, value: Any) -> Any:
         """Filter by the boolean."""
         return super().filter(qs, value if value in (None, "") else value == "true")
 
 
 @extend_schema_field({"type": "integer", "minimum": 1, "maximum": _BIGGEST})
-class KeyFilter(django_filters.Filter):
+class KeyFilter(django_filters.Filter):  # type: ignore[misc]
     """The key of a row."""
 
     field_class = forms.IntegerField
@@ -82,14 +82,14 @@ class KeyFilter(django_filters.Filter):
 
 
 @extend_schema_field({"type": "string", "minLength": 1, "pattern": r"^[^\x00]+$"})
-class TextFilter(django_filters.CharFilter):
+class TextFilter(django_filters.CharFilter):  # type: ignore[misc]
     """A whole text, compared to the letter."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, **kwargs)
 
 
-class StrictFilterSet(django_filters.FilterSet):
+class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     """Filters that refuse an empty value too."""
 
     def get_form_class(self) -> Any:

@@ -7,13 +7,16 @@ from typing import Any
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import NotFound
+from rest_framework.viewsets import GenericViewSet
+
+from elevate_integration.api.base import ApiView
 
 _BIGGEST = 2**63 - 1
 _KEY = {"type": "integer", "minimum": 1, "maximum": _BIGGEST}
 ID = OpenApiParameter("id", _KEY, OpenApiParameter.PATH, description="The row's key.")
 
 
-class KeyedRows:
+class KeyedRows(ApiView, GenericViewSet):
     """For view sets whose rows have numbers for keys, and whose lists are filtered."""
 
     lookup_field = "pk"
@@ -21,18 +24,18 @@ class KeyedRows:
 
     def key(self) -> int:
         """Read the key in the path. Raises NotFound for what no key can be."""
-        text: str = self.kwargs["pk"]  # type: ignore[attr-defined]
+        text: str = self.kwargs["pk"]
         if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= _BIGGEST):
             raise NotFound
         return int(text)
 
     def filter_queryset(self, queryset: Any) -> Any:
         """Filter lists only."""
-        if self.action != "list":  # type: ignore[attr-defined]
+        if self.action != "list":
             return queryset
-        return super().filter_queryset(queryset)  # type: ignore[misc]
+        return super().filter_queryset(queryset)
 
     def get_object(self) -> Any:
         """Give the row that the path names."""
         self.key()
-        return super().get_object()  # type: ignore[misc]
+        return super().get_object()

@@ -10,10 +10,9 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from elevate_integration import staff
-from elevate_integration.api.base import ApiView, answers, described, record, who
+from elevate_integration.api.base import answers, described, record, who
 from elevate_integration.api.filters import MappingFilters
 from elevate_integration.api.keys import ID, KeyedRows
 from elevate_integration.api.paging import Pages
@@ -35,7 +34,7 @@ _SEE = ("view_productmapping", "change_productmapping", "map_product")
         responses=answers({200: MappingSerializer}, 404),
     ),
 )
-class MappingViewSet(KeyedRows, ListModelMixin, RetrieveModelMixin, ApiView, GenericViewSet):
+class MappingViewSet(ListModelMixin, RetrieveModelMixin, KeyedRows):
     """Product mappings. To see them: view_productmapping or map_product. To change them: map_product."""
 
     needs = {

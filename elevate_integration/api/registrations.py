@@ -12,10 +12,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from elevate_integration import staff
-from elevate_integration.api.base import ApiView, answers, described, may, record, who
+from elevate_integration.api.base import answers, described, may, record, who
 from elevate_integration.api.filters import RegistrationFilters
 from elevate_integration.api.keys import ID, KeyedRows
 from elevate_integration.api.paging import Pages
@@ -44,7 +43,7 @@ _ACTED = answers({200: ActedSerializer, 202: ActedSerializer}, 404, 409)
         responses=answers({200: RegistrationDetailSerializer}, 404),
     ),
 )
-class RegistrationViewSet(KeyedRows, ListModelMixin, RetrieveModelMixin, ApiView, GenericViewSet):
+class RegistrationViewSet(ListModelMixin, RetrieveModelMixin, KeyedRows):
     """Registrations: each act needs its own permission. 202: something is still to happen; 200: all is done."""
 
     needs = {
@@ -67,7 +66,7 @@ class RegistrationViewSet(KeyedRows, ListModelMixin, RetrieveModelMixin, ApiView
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Say whether people may be shown."""
-        context: dict[str, Any] = super().get_serializer_context()
+        context = super().get_serializer_context()
         return {**context, "sees_people": may(self.request, "view_registration")}
 
     @described(

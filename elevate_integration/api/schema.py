@@ -34,7 +34,7 @@ class NowhereView(ApiView):
     """Every other address below the API: 404 as a problem, for everybody."""
 
     permission_classes = [AllowAny]
-    schema = None
+    schema = None  # type: ignore[assignment]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse it whatever the method."""

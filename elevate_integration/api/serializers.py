@@ -53,7 +53,9 @@ class RegistrationSerializer(serializers.ModelSerializer):
         max_digits=12, decimal_places=2, coerce_to_string=True, allow_null=True, read_only=True
     )
     problems = serializers.SerializerMethodField(help_text="What is missing, in words.")
-    error_messages = serializers.SerializerMethodField(help_text="What Elevate said, word for word.")
+    error_messages = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text="What Elevate said, word for word."
+    )
     at_elevate = serializers.CharField(read_only=True, help_text="absent, maybe, present or leaving.")
     obstacle = serializers.CharField(
         read_only=True, help_text="Why nothing is called; empty: nothing is in the way."
@@ -61,7 +63,7 @@ class RegistrationSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Registration
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "status", "situation", "in_trouble", "wanted", "at_elevate", "obstacle", "problems",
             "error_messages", "order_ref", "seat_key", "mapping", "product_title", "remote_product_id", "learner",
             "amount_paid", "registration_id", "product_url", "site", "failures", "trigger", "actor", "due_at",
@@ -134,7 +136,7 @@ class RegistrationDetailSerializer(RegistrationSerializer):
     attempts = serializers.SerializerMethodField()
 
     class Meta(RegistrationSerializer.Meta):
-        fields = (*RegistrationSerializer.Meta.fields, "attempts")  # type: ignore[assignment]
+        fields = (*RegistrationSerializer.Meta.fields, "attempts")
         read_only_fields = fields
 
     @extend_schema_field(AttemptSerializer(many=True))
@@ -149,7 +151,7 @@ class ActedSerializer(RegistrationSerializer):
     notes = serializers.SerializerMethodField()
 
     class Meta(RegistrationSerializer.Meta):
-        fields = (*RegistrationSerializer.Meta.fields, "notes")  # type: ignore[assignment]
+        fields = (*RegistrationSerializer.Meta.fields, "notes")
         read_only_fields = fields
 
     @extend_schema_field(_TEXTS)
@@ -195,7 +197,7 @@ class MappingSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ProductMapping
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "product_key", "product_title", "remote_product_id", "remote_registration_url", "active",
             "not_for_elevate", "send_email", "apply_past", "url_checked_at", "url_problem", "created_at", "updated_at",
         )  # fmt: skip
@@ -228,7 +230,7 @@ class SavedMappingSerializer(MappingSerializer):
     past_decided = serializers.SerializerMethodField(help_text="Seats about which `apply_past` decided.")
 
     class Meta(MappingSerializer.Meta):
-        fields = (*MappingSerializer.Meta.fields, "warnings", "refused", "past", "past_decided")  # type: ignore[assignment]
+        fields = (*MappingSerializer.Meta.fields, "warnings", "refused", "past", "past_decided")
 
     @extend_schema_field(_TEXTS)
     def get_warnings(self, mapping: ProductMapping) -> list[str]:
@@ -303,7 +305,7 @@ class CourseSerializer(serializers.Serializer):
 
     title = serializers.CharField()
     state = serializers.ChoiceField(choices=COURSE_STATES, source="standing.name")
-    label = serializers.CharField(source="standing.label")
+    label = serializers.CharField(source="standing.label")  # type: ignore[assignment]
     text = serializers.CharField(source="standing.text")
     product_url = serializers.CharField(source="url")
     order_ref = serializers.CharField()
