@@ -85,6 +85,7 @@ class _Work:
     changed: list[Registration] = field(default_factory=list)
     sales: list[UnmappedSale] = field(default_factory=list)
     others: list[Registration] = field(default_factory=list)
+    moved_on: list[Registration] = field(default_factory=list)
     cancelled: int = 0
     withheld: int = 0
     recheck: bool = False
@@ -190,12 +191,23 @@ def _work_out(
     by_id = {mapping.pk: mapping for mapping in mappings}
     rows = {row.pk: row for row in held}
     pairs_before = {row.pk: row.pair for row in held}
-    for reading in plan.readings:
-        row = rows[reading.pk]
-        mapping = by_id.get(row.mapping_id)
-        if mapping is not None and any(_would_double(row, other, mapping) for other in held):
-            mapping = None
-        _follow(work, row, reading, mapping, now, trigger=trigger, actor=actor)
+    waiting = list(plan.readings)
+    while waiting:
+        # Who takes another row's product waits until that one has moved on; rows that swap keep what they have.
+        later = []
+        for reading in waiting:
+            row, mapping = rows[reading.pk], by_id.get(rows[reading.pk].mapping_id)
+            if mapping is not None and any(_would_double(row, other, mapping, reading) for other in held):
+                later.append(reading)
+            else:
+                _follow(work, row, reading, mapping, now, trigger=trigger, actor=actor)
+        if len(later) == len(waiting):
+            for reading in later:
+                _follow(work, rows[reading.pk], reading, None, now, trigger=trigger, actor=actor)
+            break
+        if later:
+            work.moved_on += [rows[one.pk] for one in waiting if one not in later]
+        waiting = later
     new = [make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
     if room is not None and len(new) > room:
         kept = _whole_seats(new, room)
@@ -265,13 +277,14 @@ def _unmapped_sale(ref: str, seat: Seat) -> UnmappedSale:
     )
 
 
-def _would_double(row: Registration, other: Registration, mapping: ProductMapping) -> bool:
-    """Whether following its mapping would give a row the same seat and product as another one."""
+def _would_double(row: Registration, other: Registration, mapping: ProductMapping, reading: Reading) -> bool:
+    """Whether following its mapping would give a row the same seat and product as another one, read already or not."""
+    learners = {row.learner_key} if reading.details is None else {row.learner_key, reading.details.learner_key}
     return (
         other.pk != row.pk
         and other.seat_key == row.seat_key
         and other.remote_product_id == mapping.remote_product_id
-        and other.learner_key == row.learner_key
+        and other.learner_key in learners
     )
 
 
@@ -383,6 +396,9 @@ def _hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration
 def _write(work: _Work, using: str, now: datetime) -> None:
     if work.new:
         insert(work.new, using)
+    for row in work.moved_on:
+        # Before the rest, in turn: the products are free only then for the rows that take them.
+        Registration.objects.using(using).filter(pk=row.pk).update(remote_product_id=row.remote_product_id)
     work.changes.write(using)
     if work.sales:
         UnmappedSale.objects.using(using).bulk_create(work.sales, ignore_conflicts=True)

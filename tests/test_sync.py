@@ -719,3 +719,46 @@ def test_a_bundle_whose_mappings_swap_their_products_is_registered_once_for_each
     deliver()
     assert sorted(held.remote_product_id for held in elevate.registrations) == ["ABCD1234", "LAW5678"]
     assert statuses() == ["registered", "registered"]
+
+
+@pytest.mark.parametrize("learner", ["M-1", "M-2"])
+def test_a_bundle_whose_mappings_follow_each_other_is_registered_for_the_new_products_alone(
+    sell, elevate, learner
+):
+    first = ProductMapping.objects.get(product_key="course:ETHICS")
+    second = ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="SECOND")
+    invoice = sell()
+    sync(invoice)
+    ProductMapping.objects.filter(pk=second.pk).update(remote_product_id="THIRD")
+    ProductMapping.objects.filter(pk=first.pk).update(remote_product_id="SECOND")
+    invoice.items.update(person_id=learner)
+    assert not sync(invoice).error
+    found = Registration.objects.order_by("pk").values_list("mapping", "remote_product_id", "learner_key")
+    assert list(found) == [(first.pk, "SECOND", learner), (second.pk, "THIRD", learner)]
+
+
+def test_a_bundle_whose_mappings_swap_while_its_learner_changes_has_one_row_for_each_product(sell, elevate):
+    first = ProductMapping.objects.get(product_key="course:ETHICS")
+    second = ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="SECOND")
+    invoice = sell()
+    sync(invoice)
+    for pk, product in ((second.pk, "THIRD"), (first.pk, "SECOND"), (second.pk, "ABCD1234")):
+        ProductMapping.objects.filter(pk=pk).update(remote_product_id=product)
+    invoice.items.update(person_id="M-2")
+    assert not sync(invoice).error
+    found = Registration.objects.order_by("remote_product_id").values_list("remote_product_id", "learner_key")
+    assert list(found) == [("ABCD1234", "M-2"), ("SECOND", "M-2")]
+
+
+@pytest.mark.parametrize("learner", ["M-1", "M-2"])
+def test_a_row_keeps_its_product_while_another_one_of_the_seat_has_the_new_one(sell, elevate, learner):
+    first = ProductMapping.objects.get(product_key="course:ETHICS")
+    second = ProductMapping.objects.create(product_key="course:ETHICS", remote_product_id="SECOND")
+    invoice = sell()
+    sync(invoice)
+    ProductMapping.objects.filter(pk=second.pk).update(active=False, remote_product_id="THIRD")
+    ProductMapping.objects.filter(pk=first.pk).update(remote_product_id="SECOND")
+    invoice.items.update(person_id=learner)
+    assert not sync(invoice).error
+    found = Registration.objects.order_by("pk").values_list("remote_product_id", "learner_key")
+    assert list(found) == [("ABCD1234", learner), ("SECOND", learner)]
