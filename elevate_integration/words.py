@@ -84,7 +84,7 @@ class Situation:
     mend: Text = ""
 
 
-_NOTHING = _("nothing")
+NOTHING = _("nothing")
 _A_PERSON = _("waits for a person")
 
 _SITUATIONS: dict[str, Situation] = {
@@ -130,7 +130,7 @@ _SITUATIONS: dict[str, Situation] = {
             "ID, and it is cancelled; if not, press Mark as cancelled."
         ),
     ),
-    "registered": Situation(_("The learner is registered at Elevate."), _NOTHING),
+    "registered": Situation(_("The learner is registered at Elevate."), NOTHING),
     "grace": Situation(
         _("The seat is no longer paid for. The learner is still registered at Elevate."),
         _("the order is read a second time, then cancelled at Elevate"),
@@ -164,8 +164,8 @@ _SITUATIONS: dict[str, Situation] = {
             "gone, or Keep to leave the learner registered."
         ),
     ),
-    "withdrawn": Situation(_("Given up before Elevate knew about it."), _NOTHING),
-    "cancelled": Situation(_("The registration was cancelled at Elevate."), _NOTHING),
+    "withdrawn": Situation(_("Given up before Elevate knew about it."), NOTHING),
+    "cancelled": Situation(_("The registration was cancelled at Elevate."), NOTHING),
 }
 
 

@@ -57,7 +57,7 @@ def _box(request: HttpRequest | None, rows: Any, nothing: str) -> dict[str, Any]
             {
                 "row": row,
                 "status": show.status(row),
-                "coming": show.coming(row),
+                "coming": show.still_coming(row),
                 "hints": show.hints(row),
                 "learner": show.learner(row),
                 "product": row.product_title or row.mapping.product_title or row.remote_product_id,

@@ -305,6 +305,16 @@ def _also(request: HttpRequest) -> list[AlsoWaits]:
                 number,
             )
             also.append(AlsoWaits(words % {"number": text}, page_url(request, "unmappedsale_changelist")))
+    if may(request, "view_registration"):
+        number, text = _counted(Registration.objects.filter(duplicate_ids__isnull=False))
+        if number:
+            words = ngettext(
+                "%(number)s seat is registered twice at Elevate.",
+                "%(number)s seats are registered twice at Elevate.",
+                number,
+            )
+            url = page_url(request, "registration_duplicates")
+            also.append(AlsoWaits(words % {"number": text}, url))
     if may(request, "view_trackedorder"):
         number, text = _counted(TrackedOrder.objects.filter(failed_at__isnull=False))
         if number:

@@ -124,7 +124,11 @@ class RegistrationAdmin(StaffPage):
         quoted = format_html('<q dir="auto">{}</q>', said) if said else ""
         hints = format_html_join("", "<br>{}", ((hint,) for hint in show.hints(row)))
         return format_html(
-            '{}<div class="elevate-next">{}{}{}</div>', show.status(row), show.coming(row), hints, quoted
+            '{}<div class="elevate-next">{}{}{}</div>',
+            show.status(row),
+            show.still_coming(row),
+            hints,
+            quoted,
         )
 
     @admin.display(description=_("product"))

@@ -15,7 +15,7 @@ from elevate_integration.conf import conf, order_source
 from elevate_integration.lifecycle import LIVE, Obstacle, Status
 from elevate_integration.models import Registration
 from elevate_integration.staff import is_duplicate
-from elevate_integration.words import STATUSES, situation
+from elevate_integration.words import NOTHING, STATUSES, situation
 from elevate_integration.words import said as said
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,11 @@ def coming(row: Registration) -> str:
     return _("%(what)s (next try in %(time)s)") % {"what": text, "time": wait}
 
 
+def still_coming(row: Registration) -> str:
+    """Say what happens next where there is no label for it; "" for nothing."""
+    return "" if situation(row.state).next is NOTHING else coming(row)
+
+
 def hints(row: Registration) -> list[str]:
     """Give what else a person should know: a partial refund, and which order covers a seat that was given up."""
     found = []
@@ -106,7 +111,9 @@ def learner(row: Registration) -> str:
     """Show a learner by name and e-mail, or say that nobody is named."""
     name = f"{row.firstname} {row.lastname}".strip()
     if name and row.email:
-        return format_html('{}<br><span class="help">{}</span>', name, row.email)
+        # A narrow column breaks an address after the at sign, and not one letter before its end.
+        local, at, domain = row.email.rpartition("@")
+        return format_html('{}<br><span class="help">{}{}<wbr>{}</span>', name, local, at, domain)
     return name or row.email or row.remote_user_id or _("nobody named")
 
 

@@ -55,7 +55,10 @@ def _twins(mapping: ProductMapping) -> Iterator[Text]:
     if not mapping.remote_product_id:
         return
     twins = ProductMapping.objects.filter(remote_product_id=mapping.remote_product_id, active=True)
-    names = [str(m.product_title or m.product_key) for m in twins.exclude(pk=mapping.pk)[:_TWINS]]
+    names = [
+        f"{m.product_title} ({m.product_key})" if m.product_title else m.product_key
+        for m in twins.exclude(pk=mapping.pk)[:_TWINS]
+    ]
     if names:
         text = _("The Remote Product ID %(id)s is also used by: %(names)s. Check that this is meant.")
         yield text % {"id": mapping.remote_product_id, "names": ", ".join(names)}

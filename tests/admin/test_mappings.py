@@ -6,14 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.urls import path
 
 from elevate_integration.lifecycle import Obstacle, Status
 from elevate_integration.models import OrderMark, ProductMapping, Registration, UnmappedSale
 from elevate_integration.orders.source import Product
 from tests.plainshop.source import PlainSource
 from tests.rows import make_mapping
+
+# A host that does not serve the pages for members.
+urlpatterns = [path("admin/", admin.site.urls)]
 
 LIST = "/admin/elevate_integration/productmapping/"
 PRODUCTS = f"{LIST}products/"
@@ -73,7 +78,7 @@ def test_a_product_without_a_course_needs_no_id(boss: Client) -> None:
 
 def test_a_shared_remote_product_id_is_warned_about(boss: Client, mapping: ProductMapping) -> None:
     page = text_of(boss.post(f"{LIST}add/", {**ART, "remote_product_id": "ABCD1234"}, follow=True))
-    assert "is also used by: Ethics" in page
+    assert "is also used by: Ethics (course:ETHICS)" in page
     make_mapping(product_key="other", remote_product_id="ART1", product_title="<b>Other</b>", active=True)
     page = text_of(boss.post(f"{LIST}add/", ART, follow=True))
     assert "&lt;b&gt;Other" in page
@@ -231,6 +236,7 @@ def test_a_viewer_cannot_map(staff_client: LogIn, mapping: ProductMapping) -> No
     assert mapping.active
 
 
+@pytest.mark.urls("tests.admin.test_mappings")
 def test_the_picker_offers_the_stores_products(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
 

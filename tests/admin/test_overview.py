@@ -285,7 +285,7 @@ def test_a_site_with_some_of_the_pages_leaves_the_other_links_out(boss: Client, 
 
 
 def test_it_costs_the_same_however_much_there_is(boss: Client, row: Row, mapping: ProductMapping) -> None:
-    """A bound for everything, with Django's own (session, person, permissions); of ours there are at most 16."""
+    """A bound for everything, with Django's own (session, person, permissions); of ours there are at most 17."""
     ContentType.objects.get_for_model(DeliveryState)
     state()
     other = make_mapping(product_key="law", product_title="Law", remote_product_id="LAW5678")
@@ -310,7 +310,14 @@ def test_it_costs_the_same_however_much_there_is(boss: Client, row: Row, mapping
     first = cost()
     fill(9)
     assert cost() == first
-    assert first <= 18
+    assert first <= 19
+
+
+def test_seats_that_are_registered_twice_are_told_and_linked(boss: Client, row: Row) -> None:
+    row(at_elevate="present", registration_id="501", duplicate_ids="500")
+    page = text_of(boss.get(PAGE))
+    assert "1 seat is registered twice at Elevate." in page
+    assert f"{PAGE}registration/duplicates/" in page
 
 
 def test_looking_changes_nothing(boss: Client, row: Row) -> None:
