@@ -124,6 +124,29 @@ def test_there_is_one_command_that_runs_the_tests():
     assert len(re.findall(r"^python3 -m venv .*bin/pytest$", README, re.MULTILINE)) == 1
 
 
+def test_the_index_of_the_documentation_names_every_page():
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[([\w-]+\.md)\]", index, re.MULTILINE)) == pages
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=str)
+def test_every_link_to_a_file_leads_to_one(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_picture_is_shown_and_together_they_are_small():
+    shown = {
+        name
+        for page in (ROOT / "docs").glob("*.md")
+        for name in re.findall(r"\(images/([\w-]+\.png)\)", page.read_text())
+    }
+    pictures = list((ROOT / "docs" / "images").glob("*"))
+    assert {picture.name for picture in pictures} == shown
+    assert sum(picture.stat().st_size for picture in pictures) < 1_500_000
+
+
 def test_faults_and_files_named_in_the_text_exist():
     assert all(name in FAULT_KINDS for name in re.findall(r"\.fail\(\"(\w+)\"\)", README))
     paths = re.findall(r"`((?:elevate_integration|example_project)/[\w/]+\.py|LICENSE|\.ci/run)`", README)
