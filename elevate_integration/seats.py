@@ -44,6 +44,11 @@ class Name:
         """Whether nobody is named."""
         return not (self.first_name or self.last_name or self.email)
 
+    @property
+    def full(self) -> str:
+        """The name as one text."""
+        return f"{self.first_name} {self.last_name}".strip()
+
 
 @dataclass(frozen=True)
 class OpenSeat:

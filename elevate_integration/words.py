@@ -56,7 +56,7 @@ GATES: dict[str, Text] = {
 }
 
 PROBLEMS: dict[str, Text] = {
-    "no_learner": _("Nobody is named for this seat. Name the learner in the store."),
+    "no_learner": _("Nobody is named for this seat. Name the learner here or in the store."),
     "no_user_id": _(
         "This person has no account yet, so there is no user ID for Elevate. It goes on by itself once the store has an "
         "account for this person; or link the learner to one there."

@@ -70,7 +70,7 @@ def test_a_link_lets_the_buyer_name_a_learner_who_is_registered_then(order, url,
     deliver()
     assert sorted(held.remote_user_id for held in elevate.live()) == ["M-1", "M-2"]
     html = page(client, url)
-    assert "<bdi>Benny S</bdi>, ben@example.org: registered." in html
+    assert "<bdi>Benny S</bdi>, ben@example.org. This place has been sent for registration." in html
     assert "Benjamin" not in html, "the account's own name is not the buyer's to read"
     assert html.count("<legend>") == 2
     assert html.count('type="email"') == 1
