@@ -60,21 +60,24 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> No
 
 
 def insert(rows: Sequence[models.Model], using: str) -> None:
-    """Insert these rows with one INSERT. Their primary keys stay unknown."""
+    """Insert these rows with one INSERT. They get their primary keys where the database tells them."""
     model = type(rows[0])
     if connections[using].vendor != "postgresql":
         model._default_manager.using(using).bulk_create(rows)
         return
     names = [field.name for field in model._meta.concrete_fields if not field.primary_key]
-    _run(_insert_statement(model, tuple(names), using), names, rows, using)
+    told = _run(_insert_statement(model, tuple(names), using), names, rows, using)
+    for row, (pk,) in zip(rows, told, strict=True):
+        row.pk = pk
 
 
-def _run(statement: str, names: Sequence[str], rows: Sequence[models.Model], using: str) -> None:
+def _run(statement: str, names: Sequence[str], rows: Sequence[models.Model], using: str) -> list[Any]:
     attributes = [(name, _field(type(rows[0]), name).attname) for name in names]
     given = [{name: getattr(row, attribute) for name, attribute in attributes} for row in rows]
     with connections[using].cursor() as cursor:
         # `str` writes times, UUIDs and amounts as PostgreSQL reads them.
         cursor.execute(statement, [json.dumps(given, default=str)])
+        return cursor.fetchall() if cursor.description else []
 
 
 def _field(model: type[models.Model], name: str) -> Any:
@@ -94,8 +97,9 @@ def _insert_statement(model: type[models.Model], names: tuple[str, ...], using: 
     quote = connections[using].ops.quote_name
     columns = ", ".join(quote(_field(model, name).column) for name in names)
     values = ", ".join(quote(name) for name in names)
-    table = quote(model._meta.db_table)
-    return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {_given(model, names, using)}"  # noqa: S608
+    table, key = quote(model._meta.db_table), quote(_field(model, "pk").column)
+    given = _given(model, names, using)
+    return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} RETURNING {key}"  # noqa: S608
 
 
 def _given(model: type[models.Model], names: Sequence[str], using: str) -> str:

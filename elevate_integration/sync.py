@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import OperationalError, connections, transaction
 from django.db.models import F, Q, Value
@@ -75,6 +75,16 @@ class SyncResult:
         return bool(self.created or self.cancelled or self.changed or self.unmapped)
 
 
+class Claims(Protocol):
+    """Whoever wants to send new registrations right after the sync that makes them."""
+
+    def begin(self) -> None:
+        """A transaction begins; what an earlier one claimed does not count."""
+
+    def take(self, rows: Sequence[Registration], now: datetime) -> None:
+        """Claim some of these rows, which are about to be written."""
+
+
 @dataclass
 class _Work:
     """One order's changes, worked out in memory."""
@@ -108,31 +118,44 @@ def sync_order(
     actor: str = "",
     room: int | None = None,
     seen: Collection[int] | None = None,
+    claims: Claims | None = None,
 ) -> SyncResult:
     """Make an order's registrations match the order.
 
     trigger: who asks: `mark`, `sweep`, `staff`, `api`, `command`. actor: the person, if one asks.
     room: how many registrations may be made at most (the sweep's cap); None for no limit.
     seen: the order's due marks, where the caller has listed them; None to have them listed here.
+    claims: may claim the new registrations while they are written, where calls may go out.
     A source that raises is recorded on the order's row and reported in the result; nothing is cancelled then.
     Raises only what the database raises while it is away.
     """
     ref = str(order_ref)
     for attempt in range(_TRIES):
+        if claims is not None:
+            claims.begin()
         try:
             with transaction.atomic(using=database()):
-                return _sync_locked(ref, trigger, actor, room, seen)
+                return _sync_locked(ref, trigger, actor, room, seen, claims)
         except OperationalError as error:
             if attempt + 1 == _TRIES:
-                return _record_failure(ref, error)
+                failure: Exception = error
+                break
         except Exception as error:
             logger.exception("Order %s could not be synced.", ref)
-            return _record_failure(ref, error)
-    raise AssertionError("unreachable")
+            failure = error
+            break
+    if claims is not None:
+        claims.begin()
+    return _record_failure(ref, failure)
 
 
 def _sync_locked(
-    ref: str, trigger: str, actor: str, room: int | None, seen: Collection[int] | None
+    ref: str,
+    trigger: str,
+    actor: str,
+    room: int | None,
+    seen: Collection[int] | None,
+    claims: Claims | None,
 ) -> SyncResult:
     using = database()
     if seen is None:
@@ -146,6 +169,8 @@ def _sync_locked(
         held = _HELD(using, ref=ref)
     mappings = _mappings([snapshot], using)
     work = _work_out(ref, snapshot, mappings, held, order, trigger=trigger, actor=actor, room=room)
+    if claims is not None and order.open:
+        claims.take(work.new, order.now)
     _write(work, using, order.now)
     if order.in_trouble:
         TrackedOrder.objects.using(using).filter(order_ref=ref).update(
@@ -209,6 +234,8 @@ def _work_out(
             work.moved_on += [rows[one.pk] for one in waiting if one not in later]
         waiting = later
     new = [make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
+    for row in new:
+        row.mapping = by_id[row.mapping_id]
     if room is not None and len(new) > room:
         kept = _whole_seats(new, room)
         work.withheld += len(new) - len(kept)
@@ -279,7 +306,9 @@ def _unmapped_sale(ref: str, seat: Seat) -> UnmappedSale:
 
 def _would_double(row: Registration, other: Registration, mapping: ProductMapping, reading: Reading) -> bool:
     """Whether following its mapping would give a row the same seat and product as another one, read already or not."""
-    learners = {row.learner_key} if reading.details is None else {row.learner_key, reading.details.learner_key}
+    learners = (
+        {row.learner_key} if reading.details is None else {row.learner_key, reading.details.learner_key}
+    )
     return (
         other.pk != row.pk
         and other.seat_key == row.seat_key

@@ -143,8 +143,12 @@ class Interleavings(RuleBasedStateMachine):
             self._read_the_marks()
 
     def _read_the_marks(self) -> None:
-        for ref in queue.due_orders(20):
-            sync_order(ref)
+        for ref, seen in queue.due_orders(20).items():
+            # Every other order's new registrations are claimed while they are made.
+            births = queue.AtBirth(2) if len(self.calls) % 2 else None
+            sync_order(ref, seen=seen, claims=births)
+            for claimed in births.claimed if births else ():
+                self._open(claimed)
 
     @rule(number=st.integers(0, 2), how=st.sampled_from(READINGS))
     def read(self, number, how):
@@ -208,16 +212,19 @@ class Interleavings(RuleBasedStateMachine):
 
     def _claim(self, limit):
         for claimed in queue.claim(limit):
-            open_calls = [c for c in self.calls if c.claimed.row.pk == claimed.row.pk and not c.expired]
-            assert not open_calls, "two calls for one registration at the same time"
-            row = Registration.objects.get(pk=claimed.row.pk)
-            if claimed.operation is Operation.REGISTER:
-                assert row.wanted, "nothing is registered that is not wanted"
-            elif row.wanted:
-                assert row.at_elevate == AtElevate.LEAVING, "nothing is cancelled that is wanted"
-            else:
-                assert row.confirmed, "nothing is cancelled that was read only once"
-            self.calls.append(Call(claimed))
+            self._open(claimed)
+
+    def _open(self, claimed):
+        open_calls = [c for c in self.calls if c.claimed.row.pk == claimed.row.pk and not c.expired]
+        assert not open_calls, "two calls for one registration at the same time"
+        row = Registration.objects.get(pk=claimed.row.pk)
+        if claimed.operation is Operation.REGISTER:
+            assert row.wanted, "nothing is registered that is not wanted"
+        elif row.wanted:
+            assert row.at_elevate == AtElevate.LEAVING, "nothing is cancelled that is wanted"
+        else:
+            assert row.confirmed, "nothing is cancelled that was read only once"
+        self.calls.append(Call(claimed))
 
     def _send(self, call, fault, options):
         if fault:

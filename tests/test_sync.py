@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from elevate_integration import staff
+from elevate_integration.clock import database_now
 from elevate_integration.delivery import queue
+from elevate_integration.delivery.sender import prepare
 from elevate_integration.delivery.sweep import sweep
 from elevate_integration.lifecycle import Outcome
 from elevate_integration.marks import order_changed
@@ -629,6 +632,60 @@ def test_marks_that_another_worker_has_read_meanwhile_are_not_read_again(sell):
     assert sync_order(invoice.pk, seen=seen).created == 1
     assert sync_order(invoice.pk, seen=seen).skipped
     assert Registration.objects.count() == 1
+
+
+at_birth = pytest.mark.skipif(
+    "postgres" not in os.environ.get("TEST_DATABASE_URL", ""),
+    reason="new rows are claimed on PostgreSQL only",
+)
+
+
+@at_birth
+def test_new_registrations_are_claimed_while_they_are_made_as_far_as_there_is_room(sell, elevate):
+    invoice = sell("ETHICS", "LAW")
+    claims = queue.AtBirth(1)
+    assert sync_order(invoice.pk, seen=mark_ids(invoice), claims=claims).created == 2
+    (claimed,) = claims.claimed
+    row = Registration.objects.get(pk=claimed.row.pk)
+    assert (row.claim_token, row.claimed_for, row.site) == (claimed.token, "register", elevate.url)
+    assert row.due_at > database_now("default"), "the lease runs"
+    assert prepare(claimed).remote_product_id == row.remote_product_id
+    (other,) = queue.claim(5)
+    assert other.row.pk != row.pk
+
+
+@at_birth
+@pytest.mark.parametrize("why", ["paused", "gate"])
+def test_nothing_is_claimed_at_birth_while_delivery_waits(sell, why):
+    DeliveryState.objects.update_or_create(
+        pk=1, defaults={"paused": True} if why == "paused" else {"gate": "key"}
+    )
+    invoice = sell("ETHICS")
+    claims = queue.AtBirth(5)
+    assert sync_order(invoice.pk, seen=mark_ids(invoice), claims=claims).created == 1
+    assert claims.claimed == []
+    assert only().claim_token is None
+
+
+@at_birth
+def test_what_is_held_is_not_claimed_at_birth(sell):
+    invoice = sell("ETHICS", email="")
+    claims = queue.AtBirth(5)
+    sync_order(invoice.pk, seen=mark_ids(invoice), claims=claims)
+    assert claims.claimed == []
+    assert statuses() == ["held"]
+
+
+def test_a_sync_that_was_rolled_back_claimed_nothing(sell, monkeypatch):
+    def fail(rows, using):
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr("elevate_integration.sync.insert", fail)
+    invoice = sell("ETHICS")
+    claims, seen = queue.AtBirth(5), mark_ids(invoice)
+    assert sync_order(invoice.pk, seen=seen, claims=claims).error
+    assert claims.claimed == []
+    assert OrderMark.objects.filter(pk__in=seen).count() == len(seen), "the marks stay for the next sync"
 
 
 def test_an_order_whose_own_row_was_lost_keeps_its_registrations(sell, deliver, elevate):

@@ -165,6 +165,30 @@ def claim(limit: int) -> list[Claimed]:
     return [Claimed(row, Operation(row.claimed_for), token) for row in claimed]
 
 
+class AtBirth:
+    """Claims registrations that a sync makes, before they are written: they go out right after its commit.
+
+    limit: how many may be claimed. `claimed` counts only once the sync has committed.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.claimed: list[Claimed] = []
+
+    def begin(self) -> None:
+        """Forget the claims of a transaction that was given up."""
+        self.claimed = []
+
+    def take(self, rows: Iterable[Registration], now: datetime) -> None:
+        """Claim those of the new rows that are to be sent at once."""
+        token = uuid.uuid4()
+        for row in rows:
+            if len(self.claimed) < self._limit and row.due_at is not None and not row.touched:
+                row.db_now = now  # type: ignore[attr-defined]
+                _stamp(row, token)
+                self.claimed.append(Claimed(row, Operation(row.claimed_for), token))
+
+
 def _take(limit: int, using: str) -> list[Registration]:
     """Lock the rows to be claimed: one query while all is well, since it also tells of the gate and of dead leases."""
     locks = _Locks.of_database(using)

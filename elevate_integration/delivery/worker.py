@@ -73,6 +73,7 @@ class Worker:
         self._looked_at = float("-inf")
         self._draining = False
         self._woken = False
+        self._idle = self._taken = 0
         # Seconds until the operator's ceiling lets the next call out, while it holds any back.
         self._held_back: float | None = None
 
@@ -130,8 +131,10 @@ class Worker:
         if self._woken:
             # Who wakes us has written a mark: it is looked for at once, without asking first what is due.
             self._woken = False
+            before = self._open
             if self._sync_marks():
-                self._send_due()
+                if self._open == before:
+                    self._send_due()
                 return True
         if self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN:
             return self._send_due() or busy
@@ -179,18 +182,34 @@ class Worker:
         return len(group)
 
     def _sync_marks(self) -> bool:
+        """Sync the marked orders; new registrations go out at once while nothing older waits for a sender."""
         orders = queue.due_orders(_ORDERS_PER_STEP)
-        results = [sync_order(ref, seen=seen) for ref, seen in orders.items()]
-        return any(not result.skipped and not result.error for result in results)
+        busy = False
+        for ref, seen in orders.items():
+            claims = queue.AtBirth(0 if self._draining else self._room())
+            result = sync_order(ref, seen=seen, claims=claims)
+            self._hand_out(claims.claimed)
+            busy |= not result.skipped and not result.error
+        return busy
+
+    def _room(self) -> int:
+        """How many more calls may go out now. What is taken here and not handed out is given back."""
+        self._idle = self.threads - self._open
+        self._taken = pace(conf().calls_per_second).take(self._idle, time.monotonic())
+        return self._taken
 
     def _send_due(self) -> bool:
-        ceiling = pace(conf().calls_per_second)
-        idle = self.threads - self._open
-        free = ceiling.take(idle, time.monotonic())
-        claimed = queue.claim(free)
-        ceiling.give_back(free - len(claimed))
-        self._held_back = ceiling.wait() if free < idle and len(claimed) == free else None
-        self._draining = bool(free) and len(claimed) == free
+        claimed = queue.claim(self._room())
+        self._draining = bool(claimed) and len(claimed) == self._taken
+        held_back = self._taken < self._idle and len(claimed) == self._taken
+        self._hand_out(claimed)
+        self._held_back = pace(conf().calls_per_second).wait() if held_back else None
+        return bool(claimed)
+
+    def _hand_out(self, claimed: list[Claimed]) -> None:
+        """Give claimed rows to the senders."""
+        pace(conf().calls_per_second).give_back(self._taken - len(claimed))
+        self._taken = 0
         for one in claimed:
             prepared = prepare(one)
             self._open += 1
@@ -199,7 +218,6 @@ class Worker:
             else:
                 self._jobs.put((one, prepared))
                 self._start_senders()
-        return bool(claimed)
 
     def _start_senders(self) -> None:
         if self._client is None:

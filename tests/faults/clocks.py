@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from elevate_integration import clock, marks, sync
+from elevate_integration import clock, locking, marks
 from elevate_integration.models import Registration
+from elevate_integration.prepared import Prepared
 from elevate_integration.testing import FakeElevate
 from tests.faults.answers import THREADS, running_worker
 from tests.faults.count import DEADLINE, Tally, at_rest, decide_doubts, sell_seats, wait_until
@@ -34,9 +35,16 @@ def jumping_clock() -> Iterator[JumpingClock]:
         return real(connection, seconds + made.offset)
 
     with ExitStack() as patches:
-        for module in (clock, marks, sync):
+        for module in (clock, marks, locking):
             patches.enter_context(patch.object(module, "now_sql", moved))
+        # What is compiled once would keep the hour of its first use.
+        patches.enter_context(patch.object(Prepared, "__call__", _ask_anew))
+        patches.enter_context(patch.object(locking, "_statement", locking._statement.__wrapped__))
         yield made
+
+
+def _ask_anew(question: Prepared, using: str, shape: tuple[Any, ...] = (), /, **values: Any) -> list[Any]:
+    return list(question._build(*shape, **values).using(using))
 
 
 class Doorkeeper:
