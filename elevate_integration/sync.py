@@ -270,7 +270,9 @@ def _within_go_live(
 ) -> Plan:
     """Leave out what history must not bring, and seats sold unmapped about which staff have not decided."""
     go_live = conf().go_live
-    placed = order_source().placed_at(ref)
+    placed = snapshot.placed_at if snapshot is not None else None
+    if placed is None:
+        placed = order_source().placed_at(ref)
     if go_live is None or placed is None or placed < go_live:
         # A seat that is registered already is no history: its new learner follows the one before.
         seated = {row.seat_key for row in held}

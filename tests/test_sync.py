@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -31,6 +31,7 @@ from elevate_integration.models import (
 )
 from elevate_integration.sync import preview, sync_order
 from tests.plainshop.models import Invoice, Item
+from tests.plainshop.source import PlainSource
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -638,6 +639,17 @@ at_birth = pytest.mark.skipif(
     "postgres" not in os.environ.get("TEST_DATABASE_URL", ""),
     reason="new rows are claimed on PostgreSQL only",
 )
+
+
+def test_a_snapshot_that_says_when_the_order_was_placed_is_believed(sell, plainshop, monkeypatch):
+    plain = PlainSource.snapshot
+    monkeypatch.setattr(
+        PlainSource,
+        "snapshot",
+        lambda self, ref: replace(plain(self, ref), placed_at=datetime(2020, 1, 1, tzinfo=UTC)),
+    )
+    monkeypatch.setattr(PlainSource, "placed_at", lambda self, ref: pytest.fail("it was told already"))
+    assert sync(sell()).created == 0, "an order from before the go-live date"
 
 
 @at_birth

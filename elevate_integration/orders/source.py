@@ -54,11 +54,15 @@ class Seat:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is true about one order now."""
+    """What is true about one order now.
+
+    placed_at: when the order was placed, where it is known from the same reading; None has `placed_at()` asked.
+    """
 
     order_ref: str
     buyer: Learner | None
     seats: tuple[Seat, ...]
+    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True)

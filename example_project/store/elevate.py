@@ -139,7 +139,7 @@ def shares(amount: Decimal, quantity: int) -> list[Decimal]:
 def _snapshot(order: Order) -> Snapshot:
     buyer = learner_of(order.member)
     seats = tuple(seat for line in order.lines.all() for seat in _seats(order, line, buyer))
-    return Snapshot(order_ref=str(order.pk), buyer=buyer, seats=seats)
+    return Snapshot(order_ref=str(order.pk), buyer=buyer, seats=seats, placed_at=order.placed_at)
 
 
 def _seats(order: Order, line: OrderLine, buyer: Learner) -> Iterator[Seat]:

@@ -29,7 +29,11 @@ def _installed(*names: str) -> list[str]:
 
 
 INSTALLED_APPS = [
-    *(app for app in _INSTALLED_APPS if app.startswith(("django.", "elevate_", "example_project.", "tests."))),
+    *(
+        app
+        for app in _INSTALLED_APPS
+        if app.startswith(("django.", "elevate_", "example_project.", "tests."))
+    ),
     "tests.benchmarks.rivals",
     *_installed("procrastinate.contrib.django", "django_tasks", "django_tasks_db", "django_q"),
 ]

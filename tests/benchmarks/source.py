@@ -33,7 +33,7 @@ class BatchSource(PlainSource):
 
     def snapshot(self, order_ref: str) -> Snapshot | None:
         before = len(connection.queries_log)
-        found = super().snapshot(order_ref)
+        found = self.snapshots([order_ref])[order_ref]
         BatchSource.own += len(connection.queries_log) - before
         return found
 
@@ -56,4 +56,5 @@ class BatchSource(PlainSource):
         if invoice is None:
             return None
         paid = invoice.state == "paid"
-        return Snapshot(ref, None, tuple(self._seat(item, paid) for item in items[invoice.pk]))
+        seats = tuple(self._seat(item, paid) for item in items[invoice.pk])
+        return Snapshot(ref, None, seats, placed_at=invoice.issued)
