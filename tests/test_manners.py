@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from elevate_integration.testing import FakeElevate
-from tests.host import SHOP, Host
+from tests.host import ROOT, SHOP, Host
 
 
 @pytest.fixture
@@ -372,4 +372,55 @@ def test_uninstalled_the_data_stays_the_shop_sells_and_nothing_imports_the_packa
     with closing(sqlite3.connect(host.folder / "kept.sqlite3")) as kept:
         assert kept.execute("SELECT COUNT(*) FROM elevate_integration_ordermark").fetchone() == (1,)
     host.settings = KEPT
+    assert host.manage("migrate", "--check").returncode == 0
+
+
+OURS = '"elevate_integration": "ours"'
+
+
+def own_migrations(host: Host, *later: str) -> None:
+    """Let the host keep our migrations in a package of its own: a copy of ours, and what is given after it."""
+    host.write("ours/__init__.py", "")
+    first = ROOT / "elevate_integration" / "migrations" / "0001_initial.py"
+    host.write("ours/0001_initial.py", first.read_text(encoding="utf-8"))
+    for number, operations in enumerate(later, start=2):
+        host.write(
+            f"ours/000{number}_more.py",
+            "from django.db import migrations\n\nclass Migration(migrations.Migration):\n"
+            f"    dependencies = [('elevate_integration', '000{number - 1}_{'initial' if number == 2 else 'more'}')]\n"
+            f"    operations = [{operations}]\n",
+        )
+
+
+def test_our_migrations_can_be_squashed_and_the_squashed_one_registers(host, fake):
+    own_migrations(host, "migrations.AlterModelOptions('ordermark', {'verbose_name': 'a mark'})")
+    host.settings = f"MIGRATION_MODULES = {{{OURS}}}\n"
+    squashed = host.manage("squashmigrations", "elevate_integration", "0002", "--no-input", "--no-header")
+    assert squashed.returncode == 0, squashed.stdout + squashed.stderr
+    (made,) = (host.folder / "ours").glob("0001_squashed_*.py")
+    assert "RunPython" not in made.read_text(encoding="utf-8")
+    for replaced in ("0001_initial.py", "0002_more.py"):
+        (host.folder / "ours" / replaced).unlink()
+    found = host.run(
+        SHOP + 'sell(); deliver(); found["rows"] = list(Registration.objects.values_list("status"))'
+    )
+    assert found["rows"] == [["registered"]]
+
+
+def test_a_host_that_keeps_our_migrations_itself_or_has_none_registers(host, fake):
+    script = SHOP + 'sell(); deliver(); found["rows"] = list(Registration.objects.values_list("status"))'
+    own_migrations(host)
+    for modules in (OURS, '"elevate_integration": None'):
+        host.settings = f"MIGRATION_MODULES = {{{modules}}}\n"
+        assert host.run(script)["rows"] == [["registered"]]
+
+
+def test_a_host_whose_tables_are_there_already_fakes_our_migration(host):
+    host.settings = KEPT + 'MIGRATION_MODULES = {"elevate_integration": None}\n'
+    assert host.manage("migrate", "--run-syncdb").returncode == 0
+    host.settings = KEPT
+    assert host.manage("migrate", "--check").returncode != 0
+    faked = host.manage("migrate", "elevate_integration", "--fake-initial")
+    assert faked.returncode == 0, faked.stdout + faked.stderr
+    assert "FAKED" in faked.stdout
     assert host.manage("migrate", "--check").returncode == 0
