@@ -27,7 +27,15 @@ from django.utils import timezone
 
 from elevate_integration.conf import conf, remote_user_id
 from elevate_integration.orders.accounts import active_users_by_email
-from elevate_integration.orders.source import Learner, OrderSource, Product, Seat, Snapshot, Watch
+from elevate_integration.orders.source import (
+    Learner,
+    OrderSource,
+    Product,
+    Seat,
+    Snapshot,
+    SoldOutError,
+    Watch,
+)
 
 _CENT = Decimal("0.01")
 _ATTENDEE = ("first_name", "last_name", "email")
@@ -195,7 +203,36 @@ class OscarSource(OrderSource):
         ]
 
     def product_url(self, product_key: str) -> str:
-        """Give the product's page, for a variant that of its parent. Oscar's basket takes a form only, no link."""
+        """Give the product's page, for a variant that of its parent."""
+        product = self._sold_as(product_key)
+        return self._page(product) if product is not None else ""
+
+    def add_to_cart(self, request: Any, product_key: str) -> str:
+        """Put the product in the visitor's basket by Oscar's own form, unless it is there already.
+
+        A product whose page asks for something, a variant or an option, is not put there: its page is given. Raises
+        SoldOutError with Oscar's words for what cannot be bought.
+        """
+        from oscar.apps.basket.signals import basket_addition
+        from oscar.core.loading import get_class
+
+        product, basket = self._sold_as(product_key), getattr(request, "basket", None)
+        if product is None or basket is None or product.is_parent:
+            return "" if product is None else self._page(product)
+        if basket.pk and basket.all_lines().filter(product=product).exists():
+            return reverse("basket:summary")
+        availability = basket.get_stock_info(product, []).availability
+        if not availability.is_available_to_buy:
+            raise SoldOutError(str(availability.message))
+        form = get_class("basket.forms", "AddToBasketForm")(basket, product, {"quantity": 1})
+        if not form.is_valid():
+            return self._page(product)
+        basket.add_product(product, form.cleaned_data["quantity"], form.cleaned_options())
+        basket_addition.send(sender=type(self), product=product, user=request.user, request=request)
+        return reverse("basket:summary")
+
+    def _sold_as(self, product_key: str) -> Any:
+        """Give the product that visitors may see under a key, or None."""
         kind, _, name = product_key.partition(":")
         rows = _model("catalogue", "Product")._default_manager.select_related("parent")
         if kind == "product" and name.isascii() and name.isdecimal() and len(name) <= 18:
@@ -205,9 +242,9 @@ class OscarSource(OrderSource):
         elif kind == "sku" and name:
             rows = rows.filter(stockrecords__partner_sku=name).order_by("pk")
         else:
-            return ""
+            return None
         product = rows.first()
-        return self._page(product) if product is not None and _is_public(product) else ""
+        return product if product is not None and _is_public(product) else None
 
     def learner_for(self, user: Any) -> Learner | None:
         """Every log-in of the shop can be a learner."""

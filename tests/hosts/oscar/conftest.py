@@ -75,6 +75,16 @@ def ethics(db: Any) -> Any:
     return shop.course("ETHICS", "Ethics 101", "100.00")
 
 
+@pytest.fixture
+def law(db: Any) -> tuple[Any, Any, Any]:
+    """A course with two variants: by day, which has a UPC, and by night."""
+    parent = shop.course("", "Law", "", structure="parent", upc="LAW")
+    kind = {"structure": "child", "parent": parent, "product_class": None}
+    day = shop.course("LAW-DAY", "By day", "90.00", upc="111", **kind)
+    night = shop.course("LAW-NIGHT", "", "80.00", **kind)
+    return parent, day, night
+
+
 @pytest.fixture(params=[False, True], ids=["autocommit", "ATOMIC_REQUESTS"])
 def requests_atomic(request: Any, monkeypatch: Any) -> bool:
     """Run the test with ATOMIC_REQUESTS off and on."""

@@ -20,16 +20,6 @@ from tests.hosts.oscar import shop
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def law(db):
-    """A course with two variants: by day, which has a UPC, and by night."""
-    parent = shop.course("", "Law", "", structure="parent", upc="LAW")
-    kind = {"structure": "child", "parent": parent, "product_class": None}
-    day = shop.course("LAW-DAY", "By day", "90.00", upc="111", **kind)
-    night = shop.course("LAW-NIGHT", "", "80.00", **kind)
-    return parent, day, night
-
-
 def seats(source, order):
     return source.snapshot(str(order.pk)).seats
 
