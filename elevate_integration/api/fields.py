@@ -7,8 +7,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-# No NUL, which databases refuse, and no half of a surrogate pair, which is no text.
-TEXT_PATTERN = r"^[^\x00]*$"
+# More than blanks, which are cut off, where something is asked for; and no NUL, which databases refuse.
+_SOME = (
+    r"^[^\u0000]*[^\u0000\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+    r"[^\u0000]*$"
+)
 
 
 class _TextOnly:
@@ -20,6 +23,11 @@ class _TextOnly:
 
 class Text(_TextOnly, serializers.CharField):
     """Text; numbers are refused."""
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+        if not self.allow_blank:
+            extend_schema_field({"type": "string", "maxLength": max_length, "pattern": _SOME})(self)
 
 
 class EMail(_TextOnly, serializers.EmailField):
@@ -41,6 +49,5 @@ class Flag(serializers.BooleanField):
         return data
 
 
-@extend_schema_field({"type": ["boolean", "null"]})
 class MaybeFlag(Flag):
     """True, false or null."""

@@ -20,6 +20,8 @@ class KeyedRows(ApiView, GenericViewSet):
     """For view sets whose rows have numbers for keys, and whose lists are filtered."""
 
     lookup_field = "pk"
+    # What is no number leads nowhere.
+    lookup_value_regex = "[0-9]+"
     filter_backends = [DjangoFilterBackend]
 
     def key(self) -> int:

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +26,7 @@ _REF = OpenApiParameter(
     "ref",
     _TEXT,
     OpenApiParameter.PATH,
+    examples=[OpenApiExample("an order", "9001")],
     description="The order's reference, percent-encoded; a slash may be left.",
 )
 

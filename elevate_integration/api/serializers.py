@@ -56,6 +56,12 @@ class RegistrationSerializer(serializers.ModelSerializer):
     error_messages = serializers.SerializerMethodField(  # type: ignore[assignment]
         help_text="What Elevate said, word for word."
     )
+    # `registration_id` beside `id` would be taken for our own key.
+    elevate_id = serializers.CharField(
+        source="registration_id",
+        read_only=True,
+        help_text="The registration ID at Elevate; empty: none is known.",
+    )
     at_elevate = serializers.CharField(read_only=True, help_text="absent, maybe, present or leaving.")
     obstacle = serializers.CharField(
         read_only=True, help_text="Why nothing is called; empty: nothing is in the way."
@@ -66,7 +72,7 @@ class RegistrationSerializer(serializers.ModelSerializer):
         fields: tuple[str, ...] = (
             "id", "status", "situation", "in_trouble", "wanted", "at_elevate", "obstacle", "problems",
             "error_messages", "order_ref", "seat_key", "mapping", "product_title", "remote_product_id", "learner",
-            "amount_paid", "registration_id", "product_url", "site", "failures", "trigger", "actor", "due_at",
+            "amount_paid", "elevate_id", "product_url", "site", "failures", "trigger", "actor", "due_at",
             "registered_at", "cancelled_at", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -201,6 +207,8 @@ class MappingSerializer(serializers.ModelSerializer):
             "id", "product_key", "product_title", "remote_product_id", "remote_registration_url", "active",
             "not_for_elevate", "send_email", "apply_past", "url_checked_at", "url_problem", "created_at", "updated_at",
         )  # fmt: skip
+        # Another mapping of the same two is a conflict and no mistake in what was sent: the view answers 409.
+        validators: list[Any] = []
         read_only_fields = ("id", "url_checked_at", "url_problem", "created_at", "updated_at")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,6 @@ def test_a_product_is_mapped(boss):
         ({"product_key": "p", "remote_product_id": "X", "send_email": "yes"}, "send_email"),
         ({"product_key": "p", "remote_product_id": "X", "remote_registration_url": "javascript:1"},
          "remote_registration_url"),
-        ({"product_key": "course:ETHICS", "remote_product_id": "ABCD1234"}, "non_field_errors"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_by_field_and_nothing_is_stored(boss, mapping, body, field):
@@ -48,6 +47,20 @@ def test_a_mistake_is_told_by_field_and_nothing_is_stored(boss, mapping, body, f
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
     assert ProductMapping.objects.count() == 1
+
+
+def test_a_second_mapping_of_the_same_product_to_the_same_id_is_a_conflict(boss, mapping):
+    same = {"product_key": mapping.product_key, "remote_product_id": mapping.remote_product_id}
+    other = make_mapping(product_key="course:LAW")
+    for answer in (
+        boss.post(LIST, same, format="json"),
+        boss.patch(f"{LIST}{other.pk}/", same, format="json"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "does_not_apply")
+        assert "already mapped" in answer.json()["detail"]
+    other.refresh_from_db()
+    assert other.product_key == "course:LAW"
+    assert ProductMapping.objects.count() == 2
 
 
 def test_what_looks_wrong_is_told(boss, mapping):
