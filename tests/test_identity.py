@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 
+from elevate_integration import retrying
 from elevate_integration.identity import identity_changed
 from elevate_integration.models import Registration
 from tests.plainshop.models import Item
@@ -90,3 +92,21 @@ def test_a_seat_that_the_new_id_has_already_is_left(sell, deliver):
 def test_an_empty_id_is_refused(old, new):
     with pytest.raises(ValueError, match="Both user IDs"):
         identity_changed(old, new)
+
+
+def test_a_change_that_the_database_gave_up_is_made_again(sell, deliver, monkeypatch):
+    sell()
+    deliver()
+    save, failures = Registration.save, []
+
+    def fail_once(self, **options):
+        if not failures:
+            failures.append(1)
+            raise OperationalError("database is locked")
+        save(self, **options)
+
+    monkeypatch.setattr(Registration, "save", fail_once)
+    monkeypatch.setattr(retrying.time, "sleep", lambda seconds: None)
+    assert len(identity_changed("M-1", "M-900").moved) == 1
+    assert failures
+    assert Registration.objects.get().learner_key == "M-900"
