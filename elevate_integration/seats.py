@@ -126,7 +126,7 @@ def open_seats(order_ref: str) -> tuple[OpenSeat, ...]:
     rows = Registration.objects.using(database()).filter(order_ref=order_ref).defer("error_messages")
     known = {row.seat_key for row in rows}
     sent = {row.seat_key for row in rows if row.touched}
-    selling = _selling(waiting) if _is_registered(order_ref) else set()
+    selling = _selling(waiting) if _is_registered(snapshot) else set()
     typed = assignments([order_ref]).get(order_ref, {})
     return tuple(
         OpenSeat(
@@ -248,7 +248,8 @@ def _selling(seats: Iterable[Seat]) -> set[str]:
     return found
 
 
-def _is_registered(order_ref: str) -> bool:
+def _is_registered(snapshot: Snapshot) -> bool:
     """Whether the go-live date lets the order in."""
-    go_live, placed = conf().go_live, order_source().placed_at(order_ref)
+    placed = snapshot.placed_at or order_source().placed_at(snapshot.order_ref)
+    go_live = conf().go_live
     return go_live is not None and placed is not None and placed >= go_live
