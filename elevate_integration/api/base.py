@@ -104,7 +104,7 @@ def described(**said: Any) -> Callable[[Any], Any]:
 
 def record(request: Request, row: Model, text: Any) -> None:
     """Write an act into the history that the admin shows, where the host has the admin."""
-    if not apps.is_installed("django.contrib.admin"):
+    if request.user.pk is None or not apps.is_installed("django.contrib.admin"):
         return
     from django.contrib.admin.models import CHANGE, LogEntry
 

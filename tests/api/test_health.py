@@ -7,7 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from elevate_integration import overview
+from elevate_integration.api.serializers import CONDITIONS
 from elevate_integration.models import DeliveryState
+from elevate_integration.words import GATES
 
 HEALTH = "/api/v1/health/"
 
@@ -54,3 +57,8 @@ def test_before_the_first_use_there_is_nothing_to_tell_and_nothing_is_written(bo
     told = boss.get(HEALTH).json()
     assert (told["oldest_due_seconds"], told["heartbeat_seconds"]) == (None, None)
     assert not DeliveryState.objects.exists()
+
+
+def test_the_document_names_every_condition_and_no_other():
+    known = {overview.RUNNING, overview.PAUSED, overview.SILENT, *GATES}
+    assert {name for name, _label in CONDITIONS} == known

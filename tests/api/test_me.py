@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from elevate_integration.api.serializers import COURSE_STATES
 from elevate_integration.lifecycle import AtElevate
+from elevate_integration.members import standing
 from elevate_integration.models import Registration
 from tests.api.conftest import log_in
 
@@ -56,3 +58,8 @@ def test_many_courses_take_no_more_queries(mapping, django_assert_max_num_querie
     client = log_in("ada@example.org")
     with django_assert_max_num_queries(3):
         assert len(client.get(MINE).json()["courses"]) == 200
+
+
+def test_the_document_names_every_state_of_a_course_and_no_other():
+    known = {one.name for one in vars(standing).values() if isinstance(one, standing.Standing)}
+    assert {name for name, _label in COURSE_STATES} == known
