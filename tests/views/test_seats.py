@@ -103,7 +103,11 @@ def test_a_post_without_its_token_is_refused(order, url):
     assert SeatAssignment.objects.exists()
 
 
-@pytest.mark.parametrize("ticket", ["1:abc:def", signing.dumps("1"), signing.dumps("1", salt="other")])
+@pytest.mark.parametrize(
+    "ticket",
+    ["1:abc:def", signing.dumps("1"), signing.dumps("1", salt="other")],
+    ids=["no signature", "no salt", "another salt"],
+)
 def test_a_forged_link_is_refused_and_writes_nothing(order, client, ticket):
     for answer in (client.get(f"/elevate/seats/{ticket}/"), client.post(f"/elevate/seats/{ticket}/", BEN)):
         assert answer.status_code == 403
