@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -27,7 +28,7 @@ class Text(_TextOnly, serializers.CharField):
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
         if not self.allow_blank:
-            extend_schema_field({"type": "string", "maxLength": max_length, "pattern": _SOME})(self)
+            set_override(self, "field", {"type": "string", "maxLength": max_length, "pattern": _SOME})
 
 
 class EMail(_TextOnly, serializers.EmailField):
