@@ -57,7 +57,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
                 if connection.in_atomic_block or not given_up(error):
                     raise
                 logger.info("The database gave up a transaction, running it again: %s.", error)
-            time.sleep(random.uniform(0, _PAUSE * 2.0**number))
+            time.sleep(random.uniform(0, _PAUSE * 2.0**number))  # noqa: S311 - a pause, not a secret
         return function(*args, **options)
 
     return run
