@@ -405,7 +405,7 @@ def test_e019_the_address_of_the_admin_is_none(found, url):
     assert found(ADMIN_URL=url) == ["elevate.E019"]
 
 
-def test_a_column_of_the_mass_import_names_a_field_of_the_registration() -> None:
+def test_a_column_of_the_mass_import_names_a_field_of_the_registration(found):
     assert found(MASS_IMPORT_COLUMNS={"Member": "remote_user_id", "Note": str}) == []
     assert found(MASS_IMPORT_COLUMNS={"Member": "membernumber"}) == ["elevate.E020"]
 
