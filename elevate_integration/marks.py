@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 
 from elevate_integration.clock import now_sql
 from elevate_integration.conf import conf
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 # How far back the memo "already marked in this transaction" looks. A miss costs one more mark, nothing else.
 _MEMO_REACH = 200
+_ASIDE = "elevate_mark"
 
 
 class _WakeAfterCommit:
@@ -60,9 +61,25 @@ def _mark(order_ref: str, using: str | None) -> None:
         insert(order_ref, using=ours, seconds=conf().quiet_time, quiet=True)
         wake()
         return
-    with transaction.atomic(using=ours):
-        insert(order_ref, using=ours)
+    _insert_aside(order_ref, ours)
     transaction.on_commit(_WakeAfterCommit(order_ref), using=ours, robust=True)
+
+
+def _insert_aside(order_ref: str, using: str) -> None:
+    """Write a mark inside a savepoint, so that a mark that fails leaves the host's transaction as it was."""
+    connection: Any = connections[using]
+    if connection.vendor != "postgresql" or connection.settings_dict["OPTIONS"].get("server_side_binding"):
+        with transaction.atomic(using=using):
+            insert(order_ref, using=using)
+        return
+    # One round trip instead of three: the checkout waits for it.
+    statement, parameters = _insertion(order_ref, connection)
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(f"SAVEPOINT {_ASIDE}; {statement}; RELEASE SAVEPOINT {_ASIDE}", parameters)
+        except DatabaseError:
+            cursor.execute(f"ROLLBACK TO SAVEPOINT {_ASIDE}; RELEASE SAVEPOINT {_ASIDE}")
+            raise
 
 
 def _insert_later(order_ref: str, ours: str) -> None:
@@ -84,11 +101,15 @@ def _already_marked(connection: Any, order_ref: str) -> bool:
 def insert(order_ref: str, *, using: str, seconds: float = 0.0, quiet: bool = False) -> None:
     """Write one mark, due `seconds` from now. Raises what the database raises."""
     connection = connections[using]
+    statement, parameters = _insertion(order_ref, connection, seconds=seconds, quiet=quiet)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def _insertion(
+    order_ref: str, connection: Any, *, seconds: float = 0.0, quiet: bool = False
+) -> tuple[str, list[Any]]:
     quote = connection.ops.quote_name
     table, columns = OrderMark._meta.db_table, ", ".join(quote(c) for c in ("order_ref", "due_at", "quiet"))
     due = now_sql(connection, seconds).replace("%", "%%")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quote(table)} ({columns}) VALUES (%s, {due}, %s)",  # noqa: S608
-            [order_ref, quiet],
-        )
+    return f"INSERT INTO {quote(table)} ({columns}) VALUES (%s, {due}, %s)", [order_ref, quiet]  # noqa: S608

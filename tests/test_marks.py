@@ -34,10 +34,11 @@ def refs() -> list[str]:
 
 
 def test_a_mark_is_one_insert(plainshop, django_assert_num_queries):
-    with transaction.atomic(), django_assert_num_queries(3) as asked:
+    at_once = connection.vendor == "postgresql"
+    with transaction.atomic(), django_assert_num_queries(1 if at_once else 3) as asked:
         order_changed(1)
-    kinds = [query["sql"].split()[0] for query in asked.captured_queries]
-    assert kinds == ["SAVEPOINT", "INSERT", "RELEASE"]
+    statements = "; ".join(query["sql"] for query in asked.captured_queries).split("; ")
+    assert [statement.split()[0] for statement in statements] == ["SAVEPOINT", "INSERT", "RELEASE"]
 
 
 def test_an_order_with_fifty_lines_is_marked_once_in_its_transaction(plainshop):
@@ -127,7 +128,7 @@ def test_a_mark_that_fails_lets_the_checkout_through_and_names_the_order(
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(marks, "insert", fail)
+    monkeypatch.setattr(marks, "_insertion", fail)
     with transaction.atomic():
         invoice = Invoice.objects.create(state="paid", issued=timezone.now())
         order_changed(4711)
