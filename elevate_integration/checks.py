@@ -271,7 +271,9 @@ def _mass_import(settings: Conf) -> Iterator[checks.CheckMessage]:
     for header, source in (settings.mass_import_columns or {}).items():
         if isinstance(source, str) and source not in known:
             text = f"ELEVATE['MASS_IMPORT_COLUMNS'] fills {header!r} from {source!r}, which registrations do not have."
-            hint = "Name a field of the registration, such as `remote_user_id`, or a callable by its full path."
+            hint = (
+                "Name a field of the registration, such as `remote_user_id`, or a callable by its full path."
+            )
             yield checks.Error(text, hint=hint, id="elevate.E020")
 
 

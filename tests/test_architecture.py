@@ -87,7 +87,16 @@ FLOORS: dict[str, int] = {
     # Beside the house: production code never looks here.
     "testing": 6,
 }
-PURE = ("lifecycle", "wishes", "words", "delivery.backoff", "delivery.pace", "orders.source", "members.standing", "elevate")
+PURE = (
+    "lifecycle",
+    "wishes",
+    "words",
+    "delivery.backoff",
+    "delivery.pace",
+    "orders.source",
+    "members.standing",
+    "elevate",
+)
 
 
 def module_name(path: Path) -> str:

@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 _ORDERS_PER_STEP = 20
 _HEARTBEAT = 15.0
 _BLOCKED = 1.0
-# Seconds: for how long answers are gathered, and how often a worker with its hands full looks at the marks.
+# Seconds: for how long answers are gathered, how long a gap between two may be, and how often a worker with its hands full looks at the marks.
 _GATHER = 0.01
+_GAP = 0.002
 _LOOK_AGAIN = 0.05
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request]
@@ -122,8 +123,12 @@ class Worker:
 
     def _step(self, *, sweeping: bool) -> bool:
         """Do one round. Tells whether there was anything to do."""
-        self._made = self._collect()
+        self._gather()
         self._held_back = None
+        draining = self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN
+        # With a backlog the freed senders come first: an answer can wait some milliseconds, they would stand idle.
+        sent = draining and not self.stopping.is_set() and self._send_due()
+        self._made = self._settle()
         busy = bool(self._made)
         if self.stopping.is_set():
             return busy
@@ -136,8 +141,8 @@ class Worker:
                 if self._open == before:
                     self._send_due()
                 return True
-        if self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN:
-            return self._send_due() or busy
+        if draining:
+            return sent or busy
         ahead = self._ahead = queue.ahead()
         self._looked_at = time.monotonic()
         if _due(ahead.marks):
@@ -148,21 +153,19 @@ class Worker:
             busy |= sweep_if_due() is not None
         return busy
 
-    def _collect(self) -> int:
-        """Settle the answers that have come in, as one group.
+    def _gather(self) -> None:
+        """Take the answers that have come in, and wait milliseconds for more while they keep coming.
 
-        It waits milliseconds for the calls that are open: a group costs the database little more than one answer.
+        A group costs the database little more than one answer.
         """
-        enough = self._open + len(self._unsettled)
         until = time.monotonic() + _GATHER
         while True:
-            wanting = bool(self._unsettled) and len(self._unsettled) < enough
-            left = until - time.monotonic() if wanting else 0.0
+            wanting = bool(self._unsettled) and self._open > 0
+            left = min(until - time.monotonic(), _GAP) if wanting else 0.0
             try:
-                result = self._inbox.get(timeout=left) if left > 0 else self._inbox.get_nowait()
+                self._keep(self._inbox.get(timeout=left) if left > 0 else self._inbox.get_nowait())
             except Empty:
-                return self._settle()
-            self._keep(result)
+                return
 
     def _keep(self, result: Result | None) -> None:
         if result is None:
@@ -292,7 +295,8 @@ class Worker:
     def _write_what_is_left(self) -> None:
         """After a run that broke off: an answer that has come in must not turn into a doubt."""
         try:
-            self._collect()
+            self._gather()
+            self._settle()
         except Exception:
             # Not raised: it would hide the error that ended the run.
             count = len(self._unsettled)
