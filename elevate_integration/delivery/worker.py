@@ -75,6 +75,8 @@ class Worker:
         self._draining = False
         self._woken = False
         self._idle = self._taken = 0
+        # Whether the last round of the loop found nothing to do.
+        self._resting = False
         # Seconds until the operator's ceiling lets the next call out, while it holds any back.
         self._held_back: float | None = None
 
@@ -102,6 +104,7 @@ class Worker:
                     if self.stopping.is_set() and away > 3:
                         break
                     continue
+                self._resting = not busy and not self._open
                 if not busy:
                     self._wait(self._idle_seconds())
         finally:
@@ -132,7 +135,7 @@ class Worker:
         busy = bool(self._made)
         if self.stopping.is_set():
             return busy
-        self._beat()
+        beat = self._beat()
         if self._woken:
             # Who wakes us has written a mark: it is looked for at once, without asking first what is due.
             self._woken = False
@@ -143,6 +146,9 @@ class Worker:
                 return True
         if draining:
             return sent or busy
+        if beat and self._resting and not busy:
+            # An idle worker asks one question a second, and this second's was the sign of life.
+            return False
         ahead = self._ahead = queue.ahead()
         self._looked_at = time.monotonic()
         if _due(ahead.marks):
@@ -263,14 +269,16 @@ class Worker:
         # What is overdue and was not taken is locked by another worker, or the gate is shut: do not spin.
         return min(due if due > 0 else _BLOCKED, self.poll)
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
+        """Leave a sign of life now and then. Tells whether that was due."""
         if time.monotonic() - self._last_heartbeat < _HEARTBEAT:
-            return
+            return False
         self._last_heartbeat = time.monotonic()
         close_old_connections()
-        DeliveryState.objects.using(database()).update_or_create(
-            pk=1, defaults={"heartbeat_at": DatabaseNow()}
-        )
+        rows = DeliveryState.objects.using(database())
+        if not rows.filter(pk=1).update(heartbeat_at=DatabaseNow()):
+            rows.update_or_create(pk=1, defaults={"heartbeat_at": DatabaseNow()})
+        return True
 
     def _database_is_away(self, times: int) -> None:
         for connection in connections.all(initialized_only=True):

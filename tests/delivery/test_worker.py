@@ -210,6 +210,15 @@ def test_the_worker_shows_that_it_is_alive(elevate):
     assert (timezone.now() - DeliveryState.objects.get().heartbeat_at).total_seconds() < 60
 
 
+def test_a_sign_of_life_takes_the_place_of_a_look_and_the_next_look_comes(make_due, elevate, monkeypatch):
+    monkeypatch.setattr(worker_module, "_HEARTBEAT", 0.2)
+    worker = Worker(threads=2, poll=0.05)
+    done = waiter(worker, 1)
+    with running(worker):
+        make_due()
+        assert done.wait(LONG), "a worker that only shows that it lives would never send"
+
+
 def test_an_idle_worker_sweeps_when_it_is_time_and_only_then(elevate, plainshop, monkeypatch):
     swept = []
     monkeypatch.setattr(worker_module, "sweep_if_due", lambda: swept.append(1))

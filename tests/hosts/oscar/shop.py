@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -71,11 +72,21 @@ def buy(client: Client, product: Any, quantity: int = 1, *, guest: str = "") -> 
 
 def place(*products: Any, user: Any = None, quantity: int = 1, **fields: Any) -> Any:
     """Place an order without a browser, as imports and telephone sales do: through OrderCreator, unpaid."""
+    return place_lines([(product, quantity) for product in products], user=user, **fields)
+
+
+def place_lines(lines: Sequence[tuple[Any, int]], *, user: Any = None, **fields: Any) -> Any:
+    """Place such an order of products and quantities."""
+    return factories.create_order(basket=filled_basket(lines, user), user=user, **fields)
+
+
+def filled_basket(lines: Sequence[tuple[Any, int]], user: Any = None, options: Any = None) -> Any:
+    """Fill a basket that no browser holds; `options` are the answers to what the products ask for."""
     basket = get_model("basket", "Basket").objects.create(owner=user)
     basket.strategy = get_class("partner.strategy", "Default")()
-    for product in products:
-        basket.add_product(product, quantity)
-    return factories.create_order(basket=basket, user=user, **fields)
+    for product, quantity in lines:
+        basket.add_product(product, quantity, options)
+    return basket
 
 
 def pay(order: Any, amount: Any = None) -> Any:
@@ -92,3 +103,12 @@ def refund(order: Any, amount: str, *places: tuple[Any, int], name: str = "Refun
     kind, _ = get_model("order", "PaymentEventType").objects.get_or_create(name=name)
     lines, quantities = [line for line, _ in places], [quantity for _, quantity in places]
     return EventHandler().handle_payment_event(order, kind, Decimal(amount), lines, quantities)
+
+
+def set_status(office: Client, order: Any, status: str) -> None:
+    """Change the status on the order's page of the dashboard."""
+    page = reverse("dashboard:order-detail", kwargs={"number": order.number})
+    data = {"order_action": "change_order_status", "new_status": status}
+    assert office.post(page, data).status_code == 302
+    order.refresh_from_db()
+    assert order.status == status

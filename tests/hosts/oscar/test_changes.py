@@ -51,32 +51,23 @@ def office(db):
     return shop.visitor(shop.member(email="office@example.org", is_staff=True, is_superuser=True))
 
 
-def set_status(office, order, status):
-    """Change the status on the order's page of the dashboard."""
-    page = reverse("dashboard:order-detail", kwargs={"number": order.number})
-    data = {"order_action": "change_order_status", "new_status": status}
-    assert office.post(page, data).status_code == 302
-    order.refresh_from_db()
-    assert order.status == status
-
-
 def test_staff_mark_an_invoice_order_as_paid_in_the_dashboard(
     requests_atomic, ethics, office, deliver, elevate
 ):
     order = shop.place(ethics, user=shop.member())
     deliver()
     assert not elevate.calls
-    set_status(office, order, "Being processed")
+    shop.set_status(office, order, "Being processed")
     deliver()
     assert statuses() == ["registered"]
-    set_status(office, order, "Complete")
+    shop.set_status(office, order, "Complete")
     deliver()
     assert statuses() == ["registered"]
     assert len(elevate.calls) == 1
 
 
 def test_staff_cancel_a_paid_order_in_the_dashboard(requests_atomic, two, office, deliver, elevate):
-    set_status(office, two, "Cancelled")
+    shop.set_status(office, two, "Cancelled")
     deliver()
     assert statuses() == ["cancelled", "cancelled"]
     assert not elevate.live()
