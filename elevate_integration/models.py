@@ -315,11 +315,6 @@ class Registration(models.Model):
             # How many a product has, and the latest: without reading the rows.
             models.Index(fields=["mapping", "registered_at"], name="elevate_registration_mapping"),
             models.Index(
-                fields=["claim_token"],
-                name="elevate_registration_claim",
-                condition=Q(claim_token__isnull=False),
-            ),
-            models.Index(
                 fields=["braked_at"], name="elevate_registration_brake", condition=Q(braked_at__isnull=False)
             ),
             models.Index(

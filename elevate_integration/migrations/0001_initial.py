@@ -260,10 +260,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='registration',
-            index=models.Index(condition=models.Q(('claim_token__isnull', False)), fields=['claim_token'], name='elevate_registration_claim'),
-        ),
-        migrations.AddIndex(
-            model_name='registration',
             index=models.Index(condition=models.Q(('braked_at__isnull', False)), fields=['braked_at'], name='elevate_registration_brake'),
         ),
         migrations.AddIndex(
