@@ -317,6 +317,7 @@ class Registration(models.Model):
             models.Index(
                 fields=["braked_at"], name="elevate_registration_brake", condition=Q(braked_at__isnull=False)
             ),
+            models.Index(fields=["-id"], name="elevate_registration_renamed", condition=~Q(other_user_id="")),
             models.Index(
                 fields=["-id"], name="elevate_registration_double", condition=Q(duplicate_ids__isnull=False)
             ),

@@ -57,6 +57,10 @@ class RegistrationQuerySet(QuerySet):
         # The status is told too for its index.
         return self.filter(status=Status.CANCELLING, obstacle="parked")
 
+    def under_another_id(self) -> RegistrationQuerySet:
+        """Give the rows that Elevate knows under another user ID than the store gives now."""
+        return self.exclude(other_user_id="")
+
     def by_status(self) -> dict[str, int]:
         """Count the rows in each status."""
         counted = self.order_by().values_list("status").annotate(n=Count("pk"))

@@ -41,8 +41,12 @@ class TroubleFilter(admin.SimpleListFilter):
     parameter_name = "trouble"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Give trouble, and cancels that the brake holds back."""
-        return [("yes", _("waits for a person")), ("parked", _("held back by the brake"))]
+        """Give trouble, cancels that the brake holds back, and learners whose user ID changed."""
+        return [
+            ("yes", _("waits for a person")),
+            ("parked", _("held back by the brake")),
+            ("renamed", _("another user ID in the store")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Keep the chosen rows."""
@@ -53,6 +57,8 @@ class TroubleFilter(admin.SimpleListFilter):
                 status=Status.CANCELLING, obstacle=Obstacle.PARKED
             )
             return queryset.filter(waits, status__in=(*troubled, Status.CANCELLING))
+        if self.value() == "renamed":
+            return queryset.under_another_id()
         return queryset.parked() if self.value() == "parked" else queryset
 
 

@@ -315,6 +315,15 @@ def _also(request: HttpRequest) -> list[AlsoWaits]:
             )
             url = page_url(request, "registration_duplicates")
             also.append(AlsoWaits(words % {"number": text}, url))
+        number, text = _counted(Registration.objects.under_another_id())
+        if number:
+            words = ngettext(
+                "%(number)s registration is at Elevate under an older user ID.",
+                "%(number)s registrations are at Elevate under an older user ID.",
+                number,
+            )
+            url = page_url(request, "registration_changelist", trouble="renamed")
+            also.append(AlsoWaits(words % {"number": text}, url))
     if may(request, "view_trackedorder"):
         number, text = _counted(TrackedOrder.objects.filter(failed_at__isnull=False))
         if number:

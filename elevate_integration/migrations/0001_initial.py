@@ -264,6 +264,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='registration',
+            index=models.Index(condition=models.Q(('other_user_id', ''), _negated=True), fields=['-id'], name='elevate_registration_renamed'),
+        ),
+        migrations.AddIndex(
+            model_name='registration',
             index=models.Index(condition=models.Q(('duplicate_ids__isnull', False)), fields=['-id'], name='elevate_registration_double'),
         ),
         migrations.AddConstraint(

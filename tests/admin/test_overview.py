@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from elevate_integration.admin.overview import duration
 from elevate_integration.admin.registrations import RegistrationAdmin
+from elevate_integration.identity import identity_changed
 from elevate_integration.models import DeliveryState, ProductMapping, Registration, TrackedOrder, UnmappedSale
 from tests.rows import make_mapping, make_row
 
@@ -310,7 +311,7 @@ def test_it_costs_the_same_however_much_there_is(boss: Client, row: Row, mapping
     first = cost()
     fill(9)
     assert cost() == first
-    assert first <= 19
+    assert first <= 20
 
 
 def test_seats_that_are_registered_twice_are_told_and_linked(boss: Client, row: Row) -> None:
@@ -318,6 +319,20 @@ def test_seats_that_are_registered_twice_are_told_and_linked(boss: Client, row: 
     page = text_of(boss.get(PAGE))
     assert "1 seat is registered twice at Elevate." in page
     assert f"{PAGE}registration/duplicates/" in page
+
+
+def test_learners_whose_user_id_changed_after_they_were_sent_are_told_and_listed(
+    boss: Client, row: Row
+) -> None:
+    row(at_elevate="present", registration_id="501", remote_user_id="M-1", learner_key="M-1")
+    row(at_elevate="present", registration_id="502", remote_user_id="M-3", learner_key="M-3")
+    identity_changed("M-1", "M-2")
+    page = text_of(boss.get(PAGE))
+    assert "1 registration is at Elevate under an older user ID." in page
+    listed = text_of(boss.get(f"{PAGE}registration/", {"trouble": "renamed"}))
+    assert "1 registration" in listed
+    found = boss.get(f"{PAGE}registration/", {"trouble": "renamed"}).context["cl"].result_list
+    assert [one.registration_id for one in found] == ["501"]
 
 
 def test_looking_changes_nothing(boss: Client, row: Row) -> None:

@@ -29,11 +29,10 @@ class TestOscarKeepsTheContract(OrderSourceContract):
     """Orders written by Oscar's OrderCreator, debited afterwards, refunded by the card's company or by events of lines."""
 
     def setUp(self) -> None:
-        """Let courses ask for an attendee."""
+        """Let courses ask for an attendee, and let nothing be recent for its age alone."""
         given = settings.ELEVATE
-        self.enterContext(
-            override_settings(ELEVATE={**given, "OSCAR": {**given["OSCAR"], "ATTENDEE": _ATTENDEE}})
-        )
+        options = {**given["OSCAR"], "ATTENDEE": _ATTENDEE, "LOOK_BACK_DAYS": 0}
+        self.enterContext(override_settings(ELEVATE={**given, "OSCAR": options}))
         super().setUp()
 
     def make_user(
