@@ -39,6 +39,8 @@ else:
 INSTALLED_APPS = [*_INSTALLED_APPS, "tests.plainshop"]
 ROOT_URLCONF = "example_project.urls"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Django 6.1 and newer look here, and warn where nothing is set; older ones do not read it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
