@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.apps import apps
+from django.db import DataError
 from django.db.models import Model
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import JSONRenderer
@@ -80,6 +82,13 @@ class ApiView(APIView):
         """Let a method pass that has no handler, so that it is answered with 405; refuse one that nobody named."""
         method = (request.method or "").lower()
         return method not in self.http_method_names or not hasattr(self, method)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Refuse a log-in that the database cannot even look for, such as one with a NUL."""
+        try:
+            super().perform_authentication(request)
+        except (ValueError, DataError) as error:
+            raise AuthenticationFailed from error
 
     def get_exception_handler(self) -> Callable[..., Any]:
         """Answer errors as problems, whatever the host's setting."""
