@@ -25,7 +25,7 @@ _OWN_CLASS = 'ELEVATE = {**ELEVATE, "ORDER_SOURCE": "shop.elevate.ShopOrders"}\n
 
 def shop(folder: Path, settings: str = "") -> Host:
     """Write the guide's shop into a project."""
-    host = Host(folder, settings=_SETTINGS + settings)
+    host = Host(folder, settings=_SETTINGS + settings, environment={"TEST_DATABASE_URL": ""})
     for name, text in FILES.items():
         host.write(name, text)
     host.write("shop/__init__.py", "")
