@@ -14,8 +14,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Protocol
 
-from django.db import OperationalError, connections, transaction
-from django.db.models import F, Q, Value
+from django.db import OperationalError, transaction
+from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from elevate_integration import marks
@@ -35,10 +35,11 @@ from elevate_integration.models import (
     UnmappedSale,
     database,
 )
+from elevate_integration.neighbours import asks_for_email, hold_same_email, neighbours
 from elevate_integration.orders.source import Seat, Snapshot
 from elevate_integration.prepared import Prepared
 from elevate_integration.reading import make, needs_second_read, put, read_wish, take_details
-from elevate_integration.wishes import SAME_EMAIL, Plan, Reading, clean, derive
+from elevate_integration.wishes import Plan, Reading, clean, derive
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,8 @@ _TRIES = 3
 _READ_BY_SYNC = (
     "seat_key", "seat_active", "missing", "unwanted_at", "remote_product_id", "learner_key", "remote_user_id",
     "firstname", "lastname", "email", "email_key", "amount_paid", "amount_now", "product_title", "problems",
-    "other_user_id", "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages", "due_at", "trigger",
-    "actor", "cancel_details", "brake_released", "failures", "updated_at",
+    "other_user_id", "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages",
+    "due_at", "trigger", "actor", "cancel_details", "brake_released", "failures", "updated_at",
 )  # fmt: skip
 
 
@@ -214,25 +215,8 @@ def _work_out(
     if plan.new or plan.unmapped:
         plan = _within_go_live(ref, snapshot, mappings, held, plan, using, has_sales=order.has_sales)
     by_id = {mapping.pk: mapping for mapping in mappings}
-    rows = {row.pk: row for row in held}
     pairs_before = {row.pk: row.pair for row in held}
-    waiting = list(plan.readings)
-    while waiting:
-        # Who takes another row's product waits until that one has moved on; rows that swap keep what they have.
-        later = []
-        for reading in waiting:
-            row, mapping = rows[reading.pk], by_id.get(rows[reading.pk].mapping_id)
-            if mapping is not None and any(_would_double(row, other, mapping, reading) for other in held):
-                later.append(reading)
-            else:
-                _follow(work, row, reading, mapping, now, trigger=trigger, actor=actor)
-        if len(later) == len(waiting):
-            for reading in later:
-                _follow(work, rows[reading.pk], reading, None, now, trigger=trigger, actor=actor)
-            break
-        if later:
-            work.moved_on += [rows[one.pk] for one in waiting if one not in later]
-        waiting = later
+    work.moved_on = _follow_all(work, plan.readings, held, by_id, now, trigger=trigger, actor=actor)
     new = [make(ref, wanting, now, trigger=trigger, actor=actor) for wanting in plan.new]
     for row in new:
         row.mapping = by_id[row.mapping_id]
@@ -241,13 +225,13 @@ def _work_out(
         work.withheld += len(new) - len(kept)
         new = kept
     work.new = new
-    asking = [row for row in (*new, *(row for row in held if _may_be_held(row))) if _asks_for_email(row)]
+    asking = [row for row in (*new, *held) if asks_for_email(row)]
     # A row that went to another learner or product may have covered somebody: both pairs are looked at.
     altered = work.changes.changed_rows()
     pairs = {row.pair for row in (*new, *altered, *asking)} | {pairs_before[row.pk] for row in altered}
     pairs = {pair for pair in pairs if pair[0]}
-    others = _neighbours(asking, pairs, held, using, locking=locking)
-    _hold_same_email(asking, [*held, *others], now)
+    others = neighbours(asking, pairs, held, using, locking=locking)
+    hold_same_email(asking, [*held, *others], now)
     covered = decide([*held, *new, *others], pairs, now)
     work.others = [row for row in covered if row.order_ref != ref]
     work.recheck |= any(row.order_ref == ref and row.obstacle == Obstacle.NONE for row in covered)
@@ -306,6 +290,42 @@ def _unmapped_sale(ref: str, seat: Seat) -> UnmappedSale:
     )
 
 
+def _follow_all(
+    work: _Work,
+    readings: Iterable[Reading],
+    held: Sequence[Registration],
+    mappings: Mapping[int, ProductMapping],
+    now: datetime,
+    *,
+    trigger: str,
+    actor: str,
+) -> list[Registration]:
+    """Have every row follow the order and its mapping, and give those that had to move on before others could follow.
+
+    Who takes another row's product waits until that one has moved on; rows that swap keep what they have.
+    """
+    rows = {row.pk: row for row in held}
+    moved_on: list[Registration] = []
+    waiting = list(readings)
+    while waiting:
+        free, later = [], []
+        for reading in waiting:
+            row, mapping = rows[reading.pk], mappings.get(rows[reading.pk].mapping_id)
+            if mapping is not None and any(_would_double(row, other, mapping, reading) for other in held):
+                later.append(reading)
+            else:
+                _follow(work, row, reading, mapping, now, trigger=trigger, actor=actor)
+                free.append(row)
+        if not free:
+            for reading in later:
+                _follow(work, rows[reading.pk], reading, None, now, trigger=trigger, actor=actor)
+            return moved_on
+        if later:
+            moved_on += free
+        waiting = later
+    return moved_on
+
+
 def _would_double(row: Registration, other: Registration, mapping: ProductMapping, reading: Reading) -> bool:
     """Whether following its mapping would give a row the same seat and product as another one, read already or not."""
     learners = (
@@ -350,80 +370,6 @@ def _follow(
         work.recheck = True
 
 
-def _may_be_held(row: Registration) -> bool:
-    """Whether nothing of this row has reached Elevate yet, so that its identity still matters."""
-    return row.wanted and not row.touched and row.obstacle in (Obstacle.NONE, Obstacle.IDENTITY)
-
-
-def _asks_for_email(row: Registration) -> bool:
-    return bool(row.email_key and row.remote_user_id and not row.identity_checked)
-
-
-def _neighbours(
-    asking: Sequence[Registration],
-    pairs: Collection[tuple[str, str]],
-    held: Sequence[Registration],
-    using: str,
-    *,
-    locking: bool,
-) -> list[Registration]:
-    """Read and lock what other orders have for the same addresses, and for the same learners and products."""
-    addresses = {row.email_key for row in asking}
-    learners, products = {learner for learner, _ in pairs}, {product for _, product in pairs}
-    own = {row.pk for row in held}
-    found: dict[int, Registration] = {}
-    if connections[using].vendor == "mysql":
-        # One by one: for an OR they may scan the table, and lock all of it on the way.
-        asked = [(addresses, set(), set()), (set(), learners, products)]
-    else:
-        asked = [(addresses, learners, products)]
-    for emails, whose, what in asked:
-        if not emails and not whose:
-            continue
-        rows = _NEIGHBOURS(
-            using, (locking, bool(emails), bool(whose)), emails=emails, learners=whose, products=what
-        )
-        found.update((row.pk, row) for row in rows if row.pk not in own)
-    return [found[pk] for pk in sorted(found)]
-
-
-def _ask_neighbours(
-    locking: bool,  # noqa: FBT001 - the shape of a prepared question
-    by_email: bool,  # noqa: FBT001
-    by_pair: bool,  # noqa: FBT001
-    emails: Collection[str],
-    learners: Collection[str],
-    products: Collection[str],
-) -> Any:
-    condition = Q()
-    if by_email:
-        condition |= Q(email_key__in=emails, at_elevate__in=LIVE)
-    if by_pair:
-        condition |= Q(learner_key__in=learners, remote_product_id__in=products)
-    rows = Registration.objects.filter(condition).order_by("pk")
-    return rows.select_for_update() if locking else rows
-
-
-_NEIGHBOURS = Prepared(_ask_neighbours)
-
-
-def _hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration], now: datetime) -> None:
-    """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
-    known: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        if row.at_elevate in LIVE:
-            known[row.email_key].add(row.remote_user_id)
-    for row in asking:
-        others = known[row.email_key] - {row.remote_user_id}
-        held = bool(others) and row.remote_user_id not in known[row.email_key]
-        if held == (row.obstacle == Obstacle.IDENTITY) or row.obstacle == Obstacle.INCOMPLETE:
-            continue
-        row.obstacle = Obstacle.IDENTITY if held else Obstacle.NONE
-        row.problems = SAME_EMAIL if held else ""
-        row.due_at = None
-        put(row, row.state, now)
-
-
 def _write(work: _Work, using: str, now: datetime) -> None:
     if work.new:
         insert(work.new, using)
@@ -454,7 +400,10 @@ def _record_failure(ref: str, error: Exception) -> SyncResult:
 
 
 def preview(order_refs: Sequence[str]) -> list[SyncResult]:
-    """Work out what a sync of these orders would do, and write nothing. One query per table for the whole batch."""
+    """Work out what a sync of these orders would do, and write nothing.
+
+    One query per table for the whole batch, and one more for each order that changes or whose identity is open.
+    """
     using = database()
     snapshots: Mapping[str, Snapshot | None] = with_assigned(order_source().snapshots(order_refs))
     held: dict[str, list[Registration]] = defaultdict(list)

@@ -52,6 +52,7 @@ FLOORS: dict[str, int] = {
     "marks": 3,
     "reading": 3,
     "locking": 3,
+    "neighbours": 3,
     "assigned": 3,
     "seats": 3,
     "cover": 3,

@@ -1,0 +1,93 @@
+"""What other orders hold for the people and products of one order: read and locked together. Sync asks; saves nothing.
+
+Two things depend on it: whether an address is known at Elevate under another user ID, and who covers whom.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connections
+from django.db.models import Q
+
+from elevate_integration.lifecycle import LIVE, Obstacle
+from elevate_integration.models import Registration
+from elevate_integration.prepared import Prepared
+from elevate_integration.reading import put
+from elevate_integration.wishes import SAME_EMAIL
+
+
+def asks_for_email(row: Registration) -> bool:
+    """Whether nothing of this row has reached Elevate yet, so that its address and user ID still have to agree."""
+    untouched = row.wanted and not row.touched and row.obstacle in (Obstacle.NONE, Obstacle.IDENTITY)
+    return untouched and bool(row.email_key and row.remote_user_id and not row.identity_checked)
+
+
+def neighbours(
+    asking: Sequence[Registration],
+    pairs: Collection[tuple[str, str]],
+    held: Sequence[Registration],
+    using: str,
+    *,
+    locking: bool,
+) -> list[Registration]:
+    """Give what other orders have for the addresses of `asking`, and for these learners and products.
+
+    held: the order's own rows, which are left out. locking: whether the rows are locked.
+    """
+    addresses = {row.email_key for row in asking}
+    learners, products = {learner for learner, _ in pairs}, {product for _, product in pairs}
+    own = {row.pk for row in held}
+    found: dict[int, Registration] = {}
+    if connections[using].vendor == "mysql":
+        # One by one: for an OR they may scan the table, and lock all of it on the way.
+        asked = [(addresses, set(), set()), (set(), learners, products)]
+    else:
+        asked = [(addresses, learners, products)]
+    for emails, whose, what in asked:
+        if not emails and not whose:
+            continue
+        shape = (locking, bool(emails), bool(whose))
+        rows = _NEIGHBOURS(using, shape, emails=emails, learners=whose, products=what)
+        found.update((row.pk, row) for row in rows if row.pk not in own)
+    return [found[pk] for pk in sorted(found)]
+
+
+def _ask(
+    locking: bool,  # noqa: FBT001 - the shape of a prepared question
+    by_email: bool,  # noqa: FBT001
+    by_pair: bool,  # noqa: FBT001
+    emails: Collection[str],
+    learners: Collection[str],
+    products: Collection[str],
+) -> Any:
+    condition = Q()
+    if by_email:
+        condition |= Q(email_key__in=emails, at_elevate__in=LIVE)
+    if by_pair:
+        condition |= Q(learner_key__in=learners, remote_product_id__in=products)
+    rows = Registration.objects.filter(condition).order_by("pk")
+    return rows.select_for_update() if locking else rows
+
+
+_NEIGHBOURS = Prepared(_ask)
+
+
+def hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration], now: datetime) -> None:
+    """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.at_elevate in LIVE:
+            known[row.email_key].add(row.remote_user_id)
+    for row in asking:
+        others = known[row.email_key] - {row.remote_user_id}
+        held = bool(others) and row.remote_user_id not in known[row.email_key]
+        if held == (row.obstacle == Obstacle.IDENTITY):
+            continue
+        row.obstacle = Obstacle.IDENTITY if held else Obstacle.NONE
+        row.problems = SAME_EMAIL if held else ""
+        row.due_at = None
+        put(row, row.state, now)
