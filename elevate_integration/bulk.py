@@ -60,7 +60,10 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> No
 
 
 def insert(rows: Sequence[models.Model], using: str) -> None:
-    """Insert these rows with one INSERT. They get their primary keys where the database tells them."""
+    """Insert these rows with one INSERT, as they stand: on PostgreSQL no `auto_now` is filled in.
+
+    They get their primary keys where the database tells them.
+    """
     model = type(rows[0])
     if connections[using].vendor != "postgresql":
         model._default_manager.using(using).bulk_create(rows)

@@ -24,6 +24,7 @@ from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import Status
 from elevate_integration.models import DeliveryState, Registration, TrackedOrder, UnmappedSale, database
+from elevate_integration.staff import delivery_state
 from elevate_integration.words import GATES
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def recipients() -> list[str]:
 
 def prepare(now: datetime) -> Mail | None:
     """Write the mail on what is new since the last one that was sent; None when nothing is wrong."""
-    state = DeliveryState.objects.using(database()).filter(pk=1).first() or DeliveryState(pk=1)
-    found = collect(state, now)
+    found = collect(delivery_state(), now)
     if not found:
         return None
     subject, body = compose(found, conf().admin_url)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core import checks
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
@@ -25,7 +25,6 @@ from elevate_integration.conf import conf, order_source
 from elevate_integration.delivery.sender import make_client, register_request
 from elevate_integration.elevate.errors import ElevateError
 from elevate_integration.models import (
-    DeliveryState,
     OrderMark,
     ProductMapping,
     Registration,
@@ -34,6 +33,7 @@ from elevate_integration.models import (
 )
 from elevate_integration.orders.source import Learner, Seat
 from elevate_integration.reading import take_details
+from elevate_integration.staff import delivery_state
 from elevate_integration.sync import SyncResult, preview
 from elevate_integration.wishes import details
 from elevate_integration.words import GATES, PROBLEMS
@@ -144,7 +144,7 @@ def _mappings() -> Iterator[Finding]:
 
 def _delivery() -> Iterator[Finding]:
     using = database()
-    state = DeliveryState.objects.using(using).filter(pk=1).first() or DeliveryState()
+    state = delivery_state()
     now = database_now(using)
     if state.paused:
         yield Finding(WARNING, f"Delivery is paused by {state.paused_by}.", "Resume it in the admin.")
@@ -189,7 +189,7 @@ def find_user(name: str) -> Any:
     model: Any = get_user_model()
     asked = Q(**{model.USERNAME_FIELD: name})
     email = model.get_email_field_name()
-    if _has_field(model, email):
+    if email in {field.name for field in model._meta.get_fields()}:
         asked |= Q(**{f"{email}__iexact": name})
     with suppress(ValidationError):
         asked |= Q(pk=model._meta.pk.to_python(name))
@@ -197,14 +197,6 @@ def find_user(name: str) -> Any:
     if len(found) != 1:
         raise LookupError("Several users have this name." if found else "There is no such user.")
     return found[0]
-
-
-def _has_field(model: Any, name: str) -> bool:
-    try:
-        model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return False
-    return True
 
 
 def would_send(user: Any, product: str = "") -> WouldSend:

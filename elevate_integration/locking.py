@@ -36,6 +36,12 @@ class Locked:
     open: bool = False
 
 
+def write_first(using: str) -> None:
+    """Begin a transaction as a writer where rows cannot be locked (SQLite): a reader could not turn into one."""
+    if not connections[using].features.has_select_for_update:
+        DeliveryState.objects.using(using).filter(pk=0).update(paused=False)
+
+
 def lock(ref: str, using: str, *, skip: bool = False, marks: Collection[int] = ()) -> Locked | None:
     """Lock an order's row for the rest of the transaction, made if need be, and take its marks away.
 

@@ -1,4 +1,4 @@
-"""Claim and settle: all locking SQL is here. Nothing here speaks HTTP, and nothing decides what should exist.
+"""Claim and settle: all SQL that locks what is to be sent. Speaks no HTTP, and decides nothing about what should exist.
 
 A claim is a lease: it pushes `due_at` into the future and stamps a token. Whoever settles must show the token; an
 answer that comes too late is kept as an attempt and mends a doubt, but never overwrites a newer state.
@@ -25,6 +25,7 @@ from elevate_integration.cover import cover
 from elevate_integration.delivery import gate
 from elevate_integration.delivery.backoff import wait
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
+from elevate_integration.locking import write_first
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, database
 from elevate_integration.prepared import Prepared
 from elevate_integration.retrying import retried
@@ -41,8 +42,7 @@ _CLAIMED = (
 _SETTLED = (
     "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
     "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
-    "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at",
-    "duplicate_ids",
+    "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at", "duplicate_ids",
 )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def claim(limit: int) -> list[Claimed]:
     if limit < 1:
         return []
     with transaction.atomic(using=using):
-        _write_first(using)
+        write_first(using)
         taken = _take(limit, using)
         token = uuid.uuid4()
         changes = Changes(taken, _CLAIMED)
@@ -198,7 +198,7 @@ def _take(limit: int, using: str) -> list[Registration]:
     shut = not gate.is_open(found[0])
     if not shut and all(row.claim_token is None for row in found):
         return found
-    _lapse(Registration.objects.using(using).due().order_by("pk"), using)
+    _lapse(using)
     free = locks.on(_due().filter(claim_token=None)).using(using)
     if not shut:
         return list(free[:limit])
@@ -250,12 +250,6 @@ _ANSWERED = Prepared(
 )
 
 
-def _write_first(using: str) -> None:
-    """SQLite: begin as a writer. A transaction that reads first and writes later dies of `database is locked`."""
-    if not connections[using].features.has_select_for_update:
-        DeliveryState.objects.using(using).filter(pk=0).update(paused=False)
-
-
 def _stamp(row: Registration, token: uuid.UUID) -> None:
     now = row.db_now  # type: ignore[attr-defined]
     operation = row.state.next_operation
@@ -269,9 +263,10 @@ def _stamp(row: Registration, token: uuid.UUID) -> None:
         row.registration_id, row.site = "", conf().url
 
 
-def _lapse(rows: Any, using: str) -> None:
-    """End the leases that ran out among these rows, with an attempt that says so."""
-    for row in _Locks.of_database(using).on(rows.filter(claim_token__isnull=False), mapping=False)[:50]:
+def _lapse(using: str) -> None:
+    """End leases that ran out, with an attempt that says so."""
+    lapsed = Registration.objects.using(using).due().filter(claim_token__isnull=False).order_by("pk")
+    for row in _Locks.of_database(using).on(lapsed, mapping=False)[:50]:
         result = Result(
             Claimed(row, Operation(row.claimed_for), row.claim_token),
             Outcome.UNKNOWN,
@@ -368,7 +363,7 @@ def _bare(result: Result) -> Result:
 def _settle_group(results: Sequence[Result]) -> None:
     using = database()
     with transaction.atomic(using=using):
-        _write_first(using)
+        write_first(using)
         held = {row.pk: row for row in _ANSWERED(using, pks=[result.claimed.row.pk for result in results])}
         changes = Changes(list(held.values()), _SETTLED)
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]

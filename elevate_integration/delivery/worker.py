@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 _ORDERS_PER_STEP = 20
 _HEARTBEAT = 15.0
 _BLOCKED = 1.0
-# Seconds: for how long answers are gathered, how long a gap between two may be, and how often a worker with its hands full looks at the marks.
+# Seconds: for how long answers are gathered, how long a gap between two may be, and how often a worker with its hands
+# full looks at the marks.
 _GATHER = 0.01
 _GAP = 0.002
 _LOOK_AGAIN = 0.05

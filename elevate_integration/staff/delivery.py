@@ -7,9 +7,10 @@ import logging
 from django.db import transaction
 
 from elevate_integration.clock import database_now
+from elevate_integration.delivery import gate
+from elevate_integration.locking import write_first
 from elevate_integration.models import DeliveryState, database
 from elevate_integration.retrying import retried
-from elevate_integration.staff.rows import write_first
 from elevate_integration.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def delivery_state() -> DeliveryState:
 
 def _locked() -> DeliveryState:
     write_first(database())
-    return DeliveryState.objects.using(database()).select_for_update().get_or_create(pk=_ONLY_ROW)[0]
+    return gate.locked(database())
 
 
 @retried

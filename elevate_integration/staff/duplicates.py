@@ -16,10 +16,10 @@ from django.db import transaction
 
 from elevate_integration.clock import database_now
 from elevate_integration.lifecycle import AtElevate
+from elevate_integration.locking import write_first
 from elevate_integration.models import Attempt, Registration, database
 from elevate_integration.retrying import retried
 from elevate_integration.staff.cancelling import cancel_details
-from elevate_integration.staff.rows import write_first
 from elevate_integration.wake import wake
 
 _MARK = "duplicate:"

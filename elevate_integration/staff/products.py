@@ -11,11 +11,12 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.lifecycle import AtElevate, Status
+from elevate_integration.locking import write_first
 from elevate_integration.marks import order_changed
 from elevate_integration.models import ProductMapping, Registration, UnmappedSale, database
 from elevate_integration.retrying import retried
 from elevate_integration.staff.registering import retry
-from elevate_integration.staff.rows import Acted, write_first
+from elevate_integration.staff.rows import Acted
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text

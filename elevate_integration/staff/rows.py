@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.clock import database_now
-from elevate_integration.cover import cover
+from elevate_integration.cover import cover, of_pairs
 from elevate_integration.lifecycle import Obstacle, State
+from elevate_integration.locking import write_first
 from elevate_integration.models import Registration, database
 from elevate_integration.retrying import retried
 from elevate_integration.wake import wake
@@ -61,12 +62,6 @@ class LeftAlone(Exception):  # noqa: N818
 Change = Callable[[Registration, State, datetime], State]
 
 
-def write_first(using: str) -> None:
-    """Begin a transaction as a writer where rows cannot be locked (SQLite): a reader could not turn into one."""
-    if not connections[using].features.has_select_for_update:
-        Registration.objects.using(using).filter(pk=0).update(actor="")
-
-
 def act(
     pks: Iterable[Any], change: Change, *, actor: str, changes_wish: bool = False, trigger: str = "staff"
 ) -> Acted:
@@ -106,10 +101,7 @@ def _lock(pks: list[int], using: str, *, with_pairs: bool) -> list[Registration]
         pairs = set(
             rows.filter(asked).exclude(learner_key="").values_list("learner_key", "remote_product_id")
         )
-        asked |= Q(
-            learner_key__in={learner for learner, _product in pairs},
-            remote_product_id__in={product for _learner, product in pairs},
-        )
+        asked |= of_pairs(pairs)
     locked = list(rows.filter(asked).order_by("pk").select_for_update())
     chosen = set(pks)
     return [row for row in locked if row.pk in chosen]
