@@ -23,12 +23,11 @@ from import_export.widgets import Widget
 from elevate_integration.admin.base import address
 from elevate_integration.models import ProductMapping
 from elevate_integration.staff import mapping_mistakes
+from elevate_integration.staff.spreadsheets import is_formula
 
 if TYPE_CHECKING:
     from import_export.results import Result
 
-# A spreadsheet takes a cell that starts with one of these for a formula (OWASP, "CSV injection").
-_FORMULA = frozenset("=+-@\t\r\n=+-@")
 _MOST_ROWS = 5_000
 _YES = frozenset({"yes", "true", "1", "y"})
 _NO = frozenset({"no", "false", "0", "n"})
@@ -36,8 +35,7 @@ _NO = frozenset({"no", "false", "0", "n"})
 
 def as_text(value: str) -> str:
     """Put an apostrophe before what a spreadsheet would take for a formula; `as_typed` takes it away again."""
-    risky = value[:1] in _FORMULA or (value[:1] == "'" and value[1:2] in _FORMULA | {"'"})
-    return f"'{value}" if value and risky else value
+    return f"'{value}" if is_formula(value) or _looks_guarded(value) else value
 
 
 def as_typed(value: Any) -> Any:
@@ -48,8 +46,11 @@ def as_typed(value: Any) -> Any:
         return str(int(value))
     if not isinstance(value, str):
         return value if isinstance(value, bool) else str(value)
-    guarded = value[:1] == "'" and len(value) > 1 and value[1] in _FORMULA | {"'"}
-    return (value[1:] if guarded else value).strip()
+    return (value[1:] if _looks_guarded(value) else value).strip()
+
+
+def _looks_guarded(value: str) -> bool:
+    return value[:1] == "'" and (is_formula(value[1:]) or value[1:2] == "'")
 
 
 class YesNo(Widget):  # type: ignore[misc]

@@ -19,12 +19,11 @@ from django.utils.translation import gettext_lazy as _
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import Registration
+from elevate_integration.staff.spreadsheets import is_formula
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text
 
-# A spreadsheet takes a cell that starts with one of these for a formula (OWASP, "CSV injection").
-_FORMULA = frozenset("=+-@\t\r")
 _OPEN = _("a call to Elevate is open; its answer comes first")
 _NOT_WANTED = _("it is not wanted")
 _THERE = _("Elevate has it, or may have it; a second registration would follow")
@@ -53,7 +52,7 @@ def exportable(row: Registration) -> Text:
         return _THERE
     if not row.email:
         return _NO_EMAIL
-    return _ODD_EMAIL if row.email[0] in _FORMULA else ""
+    return _ODD_EMAIL if is_formula(row.email) else ""
 
 
 def export(rows: Iterable[Registration]) -> Export:
@@ -95,7 +94,7 @@ def _csv(rows: list[Registration]) -> bytes:
 
 def _guarded(value: Any) -> str:
     text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in _FORMULA and text else text
+    return f"'{text}" if is_formula(text) else text
 
 
 def _name(row: Registration) -> str:
