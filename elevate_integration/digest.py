@@ -211,7 +211,7 @@ def _unmapped(since: datetime | None) -> Section:
         f"- {product['seats']} x {one_line(product['title'] or product['product_keys'])}" for product in named
     ]
     return Section(
-        _("Sold without a mapping: nobody was registered"),
+        _("Unmapped sales: nobody was registered"),
         new.count(),
         [*lines[:_LINES], *_left_out(products.count() if len(lines) > _LINES else 0)],
         "elevate_integration/unmappedsale/",

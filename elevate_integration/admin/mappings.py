@@ -101,7 +101,7 @@ class ProductMappingAdmin(Transfer, MappingColumns):  # type: ignore[misc]
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list with what was sold without a mapping, and the buttons that the person may press."""
+        """Show the list with the number of unmapped sales, and the buttons that the person may press."""
         sales = self.admin_site.get_model_admin(UnmappedSale)
         context = {
             "sold_unmapped": UnmappedSale.objects.open().count() if sales.has_view_permission(request) else 0,

@@ -148,6 +148,6 @@ def member(row: Registration) -> str:
 
 
 def seats_sold(sales: Any, limit: int = 20) -> list[tuple[str, str, str]]:
-    """Show the first seats sold without a mapping: order, linked, order line, and when it was seen."""
+    """Show the first of some unmapped sales: order, linked, order line, and when it was seen."""
     rows = sales.order_by("pk")[:limit]
     return [(order(sale.order_ref), sale.seat_key, moment(sale.seen_at)) for sale in rows]

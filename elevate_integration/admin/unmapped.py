@@ -1,4 +1,4 @@
-"""Products that were sold without a mapping: map them, say that they are not for Elevate, or decide about the past."""
+"""Unmapped sales, by product: map them, say that they are not for Elevate, or decide about the past."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -112,7 +113,7 @@ class UnmappedSaleAdmin(ListOnlyPage):
             self,
             request,
             "unmappedsale/list.html",
-            title=_("Sold without a mapping"),
+            title=capfirst(self.opts.verbose_name_plural),
             page=page,
             products=self._products(list(page)),
             may_map=may(request, "map_product"),

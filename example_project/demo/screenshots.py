@@ -108,7 +108,7 @@ def _of_the_office(page: Any, shown: dict[str, Any], take: Any) -> None:
         ("registrations", "/registration/"),
         ("registration", f"/registration/{shown['registration']}/change/"),
         ("duplicates", "/registration/duplicates/"),
-        ("sold-without-a-mapping", "/unmappedsale/"),
+        ("unmapped-sales", "/unmappedsale/"),
         ("delivery", "/deliverystate/"),
     ):
         page.goto(f"{base}{address}")

@@ -99,7 +99,7 @@ PAGES = {
     "registrations": "registration/",
     "a registration": "registration/{row}/change/",
     "duplicates": "registration/duplicates/",
-    "sold without a mapping": "unmappedsale/",
+    "unmapped sales": "unmappedsale/",
     "a decision": "unmappedsale/decide/not_for_elevate/?product_key=art",
     "orders": "trackedorder/",
     "delivery": "deliverystate/",
@@ -204,7 +204,7 @@ def test_orders_are_read_again_by_keyboard_alone(page: Any, errors: list[str], f
 @pytest.mark.parametrize(
     ("name", "buttons", "said"),
     [
-        ("sold without a mapping", ["Not for Elevate", "Not for Elevate"], "Not for Elevate: 1 seat."),
+        ("unmapped sales", ["Not for Elevate", "Not for Elevate"], "Not for Elevate: 1 seat."),
         ("delivery", ["Pause"], "Delivery is paused."),
         ("delivery", ["Clear the alarm"], "The alarm is cleared."),
         ("mappings", ["Check addresses"], "1 address was checked"),

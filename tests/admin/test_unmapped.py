@@ -1,4 +1,4 @@
-"""Products sold without a mapping: the list, the decisions, and who may decide."""
+"""Unmapped sales: the list, the decisions, and who may decide."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def decide(client: Client, name: str, key: str, **more: str) -> Any:
 
 def test_an_empty_list_says_so(boss: Client) -> None:
     assert "Every product that was sold has a mapping" in text_of(boss.get(LIST))
+
+
+def test_the_page_bears_the_name_by_which_the_index_leads_to_it(boss: Client) -> None:
+    assert f'<a href="{LIST}">Unmapped sales</a>' in text_of(boss.get("/admin/"))
+    assert "<h1>Unmapped sales</h1>" in text_of(boss.get(LIST))
 
 
 def test_products_are_listed_with_their_seats_and_a_link_to_map_them(boss: Client) -> None:
