@@ -75,7 +75,6 @@ class Worker:
         self._looked_at = float("-inf")
         self._draining = False
         self._woken = False
-        self._idle = self._taken = 0
         # Whether the last round of the loop found nothing to do.
         self._resting = False
         # Seconds until the operator's ceiling lets the next call out, while it holds any back.
@@ -196,30 +195,29 @@ class Worker:
         orders = queue.due_orders(_ORDERS_PER_STEP)
         busy = False
         for ref, seen in orders.items():
-            claims = queue.AtBirth(0 if self._draining else self._room())
+            room = 0 if self._draining else self._take_room()
+            claims = queue.AtBirth(room)
             result = sync_order(ref, seen=seen, claims=claims)
-            self._hand_out(claims.claimed)
+            self._hand_out(claims.claimed, room)
             busy |= not result.skipped and not result.error
         return busy
 
-    def _room(self) -> int:
-        """How many more calls may go out now. What is taken here and not handed out is given back."""
-        self._idle = self.threads - self._open
-        self._taken = pace(conf().calls_per_second).take(self._idle, time.monotonic())
-        return self._taken
+    def _take_room(self) -> int:
+        """Tell how many more calls may go out now; `_hand_out` gives back what is not made use of."""
+        return pace(conf().calls_per_second).take(self.threads - self._open, time.monotonic())
 
     def _send_due(self) -> bool:
-        claimed = queue.claim(self._room())
-        self._draining = bool(claimed) and len(claimed) == self._taken
-        held_back = self._taken < self._idle and len(claimed) == self._taken
-        self._hand_out(claimed)
-        self._held_back = pace(conf().calls_per_second).wait() if held_back else None
+        idle, room = self.threads - self._open, self._take_room()
+        claimed = queue.claim(room)
+        used_up = len(claimed) == room
+        self._draining = bool(claimed) and used_up
+        self._held_back = pace(conf().calls_per_second).wait() if used_up and room < idle else None
+        self._hand_out(claimed, room)
         return bool(claimed)
 
-    def _hand_out(self, claimed: list[Claimed]) -> None:
-        """Give claimed rows to the senders."""
-        pace(conf().calls_per_second).give_back(self._taken - len(claimed))
-        self._taken = 0
+    def _hand_out(self, claimed: list[Claimed], room: int) -> None:
+        """Give claimed rows to the senders. room: how many might have been claimed."""
+        pace(conf().calls_per_second).give_back(room - len(claimed))
         for one in claimed:
             prepared = prepare(one)
             self._open += 1
