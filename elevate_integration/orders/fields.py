@@ -7,7 +7,7 @@ Every path is resolved against the models by `manage.py check`, so that a typo i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -26,9 +26,9 @@ from django.db.models import Model, Prefetch, Q, QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.urls import NoReverseMatch, reverse
 
-from elevate_integration.conf import conf, in_host_zone, remote_user_id
-from elevate_integration.orders.accounts import active_users_by_email
-from elevate_integration.orders.source import Learner, OrderSource, Product, Seat, Snapshot, Watch
+from elevate_integration.conf import conf, in_host_zone
+from elevate_integration.orders.accounts import AccountSource, learner_of
+from elevate_integration.orders.source import Learner, Product, Seat, Snapshot, Watch
 
 _CENT = Decimal("0.01")
 _LARGEST_KEY = 2**63 - 1
@@ -146,7 +146,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(names)}."
 
 
-class FieldOrderSource(OrderSource):
+class FieldOrderSource(AccountSource):
     """Reads the orders that `ELEVATE["ORDER_FIELDS"]` describes. References are the orders' primary keys as text."""
 
     def __init__(self) -> None:
@@ -199,21 +199,6 @@ class FieldOrderSource(OrderSource):
                 return in_host_zone(datetime.combine(found, time.min))
             return found if isinstance(found, datetime) else None
         return None
-
-    def learner_for(self, user: Any) -> Learner | None:
-        """Give a log-in as a learner."""
-        if not getattr(user, "is_authenticated", False):
-            return None
-        return _learner(user, Learner(""))
-
-    def learner_by_email(self, email: str) -> Learner | None:
-        """Find an active account by its e-mail address."""
-        return self.learners_by_email([email]).get(email)
-
-    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
-        """Find active accounts by their e-mail addresses, with one query."""
-        found = {email: _learner(user, Learner("")) for email, user in active_users_by_email(emails).items()}
-        return {email: learner for email, learner in found.items() if learner is not None}
 
     def order_url(self, order_ref: str) -> str:
         """Give the order's page in Django's admin, if it has one."""
@@ -301,25 +286,7 @@ def _dead(row: Any, status: Any, dead: tuple[Any, ...], dead_if: Paths) -> bool:
 def _person(row: Any, paths: Person) -> Learner | None:
     """Read a person: what the row itself holds comes first, and the account fills the gaps."""
     texts = {name.lower(): _text(_first(row, paths.get(name, ()))) for name in _PERSON if name != "USER"}
-    return _learner(_first(row, paths.get("USER", ())), Learner(**texts))
-
-
-def _learner(user: Any, typed: Learner) -> Learner | None:
-    learner = Learner(
-        typed.remote_user_id or _user_id(user),
-        first_name=typed.first_name or _text(getattr(user, "first_name", "")),
-        last_name=typed.last_name or _text(getattr(user, "last_name", "")),
-        email=typed.email or _text(getattr(user, "email", "")),
-    )
-    return learner if any(vars(learner).values()) else None
-
-
-def _user_id(user: Any) -> str:
-    """A user without the profile that REMOTE_USER_ID asks for has no ID yet; his place is held."""
-    try:
-        return remote_user_id(user)
-    except ObjectDoesNotExist:
-        return ""
+    return learner_of(_first(row, paths.get("USER", ())), Learner(**texts))
 
 
 def _text(value: Any) -> str:

@@ -16,26 +16,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import router
 from django.db.models import Prefetch, Q, QuerySet
-from django.db.models.functions import Lower
 from django.db.models.signals import post_delete, post_save
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from elevate_integration.conf import conf, remote_user_id
-from elevate_integration.orders.accounts import active_users_by_email
-from elevate_integration.orders.source import (
-    Learner,
-    OrderSource,
-    Product,
-    Seat,
-    Snapshot,
-    SoldOutError,
-    Watch,
-)
+from elevate_integration.conf import conf
+from elevate_integration.orders.accounts import AccountSource, learner_of, users_by_email
+from elevate_integration.orders.source import Learner, Product, Seat, Snapshot, SoldOutError, Watch
 
 _CENT = Decimal("0.01")
 _ATTENDEE = ("first_name", "last_name", "email")
@@ -103,7 +93,7 @@ _KINDS = {
 }
 
 
-class OscarSource(OrderSource):
+class OscarSource(AccountSource):
     """Reads Oscar's orders. Derive from it where a shop keeps its truth elsewhere.
 
     `is_paid()`, `refunded_of()`, `buyer_of()`, `guest_id()` and `keys_of()` are meant to be overridden.
@@ -246,18 +236,6 @@ class OscarSource(OrderSource):
         product = rows.first()
         return product if product is not None and _is_public(product) else None
 
-    def learner_for(self, user: Any) -> Learner | None:
-        """Every log-in of the shop can be a learner."""
-        return _learner(user) if getattr(user, "is_authenticated", False) else None
-
-    def learner_by_email(self, email: str) -> Learner | None:
-        """Find an active account by its e-mail address."""
-        return self.learners_by_email([email]).get(email)
-
-    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
-        """Find active accounts by their e-mail addresses, with one query."""
-        return {email: _learner(user) for email, user in active_users_by_email(emails).items()}
-
     def seats_of_line(self, line: Any) -> tuple[str, tuple[str, ...]]:
         """Name the places of an order line."""
         return str(line.order_id), tuple(f"line:{line.pk}:{n}" for n in range(1, line.quantity + 1))
@@ -298,7 +276,7 @@ class OscarSource(OrderSource):
         address = order.billing_address or order.shipping_address
         first, last = (_text(address, name) for name in ("first_name", "last_name"))
         if order.user is not None:
-            known = _learner(order.user)
+            known = learner_of(order.user) or Learner("")
             named = known.first_name or known.last_name
             return known if named else Learner(known.remote_user_id, first, last, known.email)
         if not order.guest_email:
@@ -386,7 +364,9 @@ class _Attendees:
             text = "" if value is None else str(value).strip()
             if text:
                 texts[pk][by_code[code]] = text
-        return cls(texts, _users_by_email({t["email"].casefold() for t in texts.values() if "email" in t}))
+        emails = {text["email"] for text in texts.values() if "email" in text}
+        # Whose account is deactivated later keeps the place.
+        return cls(texts, users_by_email(emails, inactive=True))
 
     def learner(self, line: Any, buyer: Learner | None) -> Learner | None:
         """Give the attendee of a line, or the buyer where nobody is named."""
@@ -396,10 +376,10 @@ class _Attendees:
         email = named.get("email", "")
         if buyer is not None and email and email.casefold() == buyer.email.casefold():
             return buyer
-        user = self.users.get(email.casefold())
+        user = self.users.get(email)
         if user is not None:
             # The account's own record: what a buyer types must not rename somebody else at Elevate.
-            return _learner(user)
+            return learner_of(user)
         return Learner("", named.get("first_name", ""), named.get("last_name", ""), email)
 
 
@@ -478,33 +458,6 @@ def _title(product: Any) -> str:
 
 def _is_public(product: Any) -> bool:
     return bool(product.is_public and (product.parent.is_public if product.parent_id else True))
-
-
-def _learner(user: Any) -> Learner:
-    """Give an account as Elevate knows it. A user model may lack names, e-mail or both."""
-    return Learner(
-        remote_user_id(user),
-        first_name=_text(user, "first_name"),
-        last_name=_text(user, "last_name"),
-        email=_text(user, _email_field(type(user))),
-    )
-
-
-def _email_field(model: Any) -> str:
-    return str(model.get_email_field_name()) if hasattr(model, "get_email_field_name") else "email"
-
-
-def _users_by_email(emails: Collection[str]) -> dict[str, Any]:
-    """Find the accounts of e-mail addresses (casefolded). Two accounts with one address are nobody's."""
-    if not emails:
-        return {}
-    model: Any = get_user_model()
-    name = _email_field(model)
-    rows = model._base_manager.annotate(elevate_email=Lower(name)).filter(elevate_email__in=emails)
-    found: dict[str, list[Any]] = defaultdict(list)
-    for user in rows:
-        found[_text(user, name).casefold()].append(user)
-    return {email: users[0] for email, users in found.items() if len(users) == 1}
 
 
 def _text(row: Any, name: str) -> str:

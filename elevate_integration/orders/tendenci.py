@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,18 +16,14 @@ from itertools import chain, islice
 from typing import Any, ClassVar
 
 from django.apps import apps
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import router
 from django.db.models import Prefetch, Q, QuerySet
-from django.db.models.functions import Lower
 from django.db.models.signals import post_delete, post_save
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from elevate_integration.conf import remote_user_id
-from elevate_integration.orders.accounts import active_users_by_email
-from elevate_integration.orders.source import Learner, OrderSource, Product, Seat, Snapshot, Watch
+from elevate_integration.orders.accounts import AccountSource, learner_of, users_by_email
+from elevate_integration.orders.source import Learner, Product, Seat, Snapshot, Watch
 
 REGISTRATION, MEMBERSHIP, MEMBERSHIP_SET = "registration", "membership", "membershipset"
 _MODELS = {
@@ -40,13 +36,14 @@ _PK, _LARGEST_PK = re.compile(r"[1-9][0-9]{0,9}"), 2**31 - 1
 _ENDED = ("expired", "archive")
 
 
-class TendenciSource(OrderSource):
+class TendenciSource(AccountSource):
     """What was bought is the order (`registration:12`); its invoice says whether it is paid.
 
     An invoice would be the order by its look, but a registrant does not know its invoice without a query, and a
     voided invoice is replaced by a new one for the same seats.
     """
 
+    read_with_user = ("profile",)
     # Whether a membership that expires, or is archived when it is renewed, ends access at Elevate as a refund does.
     membership_end_cancels: ClassVar[bool] = False
 
@@ -102,19 +99,6 @@ class TendenciSource(OrderSource):
             return ""
         return f"{_site_url()}{path}" if path else ""
 
-    def learner_for(self, user: Any) -> Learner | None:
-        """Every log-in of the site is a person whom Elevate may know."""
-        return _learner(user) if getattr(user, "is_authenticated", False) else None
-
-    def learner_by_email(self, email: str) -> Learner | None:
-        """Find an active account by its e-mail address."""
-        return self.learners_by_email([email]).get(email)
-
-    def learners_by_email(self, emails: Collection[str]) -> Mapping[str, Learner]:
-        """Find active accounts by their e-mail addresses, with one query."""
-        found = {email: _learner(user) for email, user in active_users_by_email(emails).items()}
-        return {email: learner for email, learner in found.items() if learner is not None}
-
     def guest_id(self, registrant: Any) -> str:
         """Give the ID under which Elevate knows a registrant without a log-in; `""` holds the seat until there is one."""
         return ""
@@ -162,7 +146,7 @@ class TendenciSource(OrderSource):
         }
 
     def _registrant_seat(self, registration: Any, person: Any, user: Any) -> Seat:
-        learner = _learner(user, person.first_name, person.last_name, person.email)
+        learner = learner_of(user, Learner("", person.first_name, person.last_name, person.email))
         if learner is not None and user is None:
             learner = replace(learner, remote_user_id=self.guest_id(person))
         return Seat(
@@ -205,7 +189,7 @@ class TendenciSource(OrderSource):
         return Seat(
             key=f"membership:{membership.pk}",
             product_keys=(f"membership_type:{membership.membership_type_id}",),
-            learner=_learner(membership.user),
+            learner=learner_of(membership.user),
             active=membership.status and (detail == "active" or ended),
             amount_paid=amount,
             title=membership.membership_type.name,
@@ -297,12 +281,8 @@ def _snapshot(ref: str, invoice: Any, seats: Sequence[Seat]) -> Snapshot:
 def _buyer(invoice: Any) -> Learner | None:
     if invoice is None:
         return None
-    return _learner(
-        invoice.owner or invoice.creator,
-        invoice.bill_to_first_name,
-        invoice.bill_to_last_name,
-        invoice.bill_to_email,
-    )
+    billed = Learner("", invoice.bill_to_first_name, invoice.bill_to_last_name, invoice.bill_to_email)
+    return learner_of(invoice.owner or invoice.creator, billed)
 
 
 class _Accounts:
@@ -313,23 +293,14 @@ class _Accounts:
     """
 
     def __init__(self, people: Iterable[Any]) -> None:
-        self._by_email: dict[str, list[Any]] = defaultdict(list)
-        asked = {one.email.casefold() for one in people if one.email and not _same_email(one)}
-        if not asked:
-            return
-        users: QuerySet[Any] = (
-            get_user_model()._base_manager.using(_alias(REGISTRATION)).filter(is_active=True)
-        )
-        users = users.annotate(_email=Lower("email")).filter(_email__in=asked).select_related("profile")
-        for user in users:
-            self._by_email[user.email.casefold()].append(user)
+        asked = {one.email for one in people if one.email and not _same_email(one)}
+        self._by_email = users_by_email(asked, related=TendenciSource.read_with_user)
 
     def of(self, person: Any) -> Any:
         """Give a registrant's user, or None: two log-ins with one address are nobody's in particular."""
         if person.user is not None and (not person.email or _same_email(person) or _same_name(person)):
             return person.user
-        found = self._by_email[person.email.casefold()] if person.email else []
-        return found[0] if len(found) == 1 else None
+        return self._by_email.get(person.email)
 
 
 def _same_email(person: Any) -> bool:
@@ -354,27 +325,6 @@ def _event_keys(event: Any, pricing: Any) -> tuple[str, ...]:
         f"course:{course}" if course else "",
     )
     return tuple(key for key in keys if key)
-
-
-def _learner(
-    user: Any, first: str | None = "", last: str | None = "", email: str | None = ""
-) -> Learner | None:
-    """What was typed for the seat counts; the account fills the gaps. None when there is nobody."""
-    learner = Learner(
-        _user_id(user),
-        first_name=first or getattr(user, "first_name", "") or "",
-        last_name=last or getattr(user, "last_name", "") or "",
-        email=email or getattr(user, "email", "") or "",
-    )
-    return learner if any(vars(learner).values()) else None
-
-
-def _user_id(user: Any) -> str:
-    """A user made outside Tendenci's forms may lack the profile that REMOTE_USER_ID asks for."""
-    try:
-        return remote_user_id(user)
-    except ObjectDoesNotExist:
-        return ""
 
 
 def _listed_price(membership: Any) -> Decimal:

@@ -267,6 +267,15 @@ def test_an_attendee_without_an_account_is_held(attendees, ethics, deliver):
     assert (row.status, row.email, row.problems) == ("held", "ben@example.org", "no_user_id")
 
 
+def test_an_attendee_whose_account_is_deactivated_keeps_the_place(attendees, ethics):
+    ben = shop.member(email="ben@example.org")
+    client = shop.visitor(shop.member())
+    shop.put_into_basket(client, ethics, **attended("Ben", "Other", "ben@example.org"))
+    order = shop.check_out(client)
+    type(ben).objects.filter(pk=ben.pk).update(is_active=False)
+    assert seats(attendees, order)[0].learner.remote_user_id == str(ben.pk)
+
+
 def test_the_buyer_named_as_attendee_is_the_buyer(attendees, ethics, elevate, deliver):
     user = shop.member()
     client = shop.visitor(user)

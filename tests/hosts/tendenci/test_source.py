@@ -21,9 +21,7 @@ from tests.hosts.tendenci.site import ADA, BEN, put_setting
 
 
 def queries(act) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as seen:
+    with CaptureQueriesContext(connection) as seen:
         act()
     return len(seen)
 
@@ -249,6 +247,13 @@ def test_a_log_in_is_a_learner_and_a_visitor_is_not(source):
     ada = User.objects.get(username="ada")
     assert source.learner_for(ada).email == "ada@example.org"
     assert source.learner_for(AnonymousUser()) is None
+
+
+def test_many_addresses_are_looked_up_with_one_query_also_by_the_member_number(source, settings):
+    settings.ELEVATE = {**settings.ELEVATE, "REMOTE_USER_ID": "profile.member_number"}
+    people = ["ada@example.org", "ben@example.org"]
+    assert set(source.learners_by_email(people)) == set(people)
+    assert queries(lambda: source.learners_by_email(people)) == 1
 
 
 def test_two_log_ins_with_one_address_are_nobodys_in_particular(site, source):
