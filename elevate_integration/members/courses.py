@@ -150,7 +150,7 @@ def _found(rows: QuerySet[Registration], key: str) -> Found:
 
 
 def _course(row: Registration, key: str, *, guest: bool) -> Course:
-    stands = standing(row.state, named=bool(row.learner_key))
+    stands = standing(row.state, named=bool(row.learner_key), account=bool(row.remote_user_id))
     mine = bool(key) and row.learner_key == key
     opens = stands is READY and (mine or guest) and row.at_elevate in LIVE
     return Course(

@@ -43,6 +43,16 @@ DETAILS = Standing(
     _("Something is missing in your member record. Please complete your name and e-mail address there."),
     2,
 )
+# To a style sheet the same as the one above: somebody has to complete something.
+NO_ACCOUNT = Standing(
+    "details",
+    _("No account yet"),
+    _(
+        "The person who takes this place has no account here that we know of. Once there is one with the same e-mail "
+        "address, it goes on by itself."
+    ),
+    2,
+)
 UNNAMED = Standing(
     "unnamed",
     _("Nobody named yet"),
@@ -66,13 +76,18 @@ _OF_STATUS = {
 }
 
 
-def standing(state: State, *, named: bool = True) -> Standing:
-    """Tell where a registration stands. named: whether a learner is known for the seat."""
+def standing(state: State, *, named: bool = True, account: bool = True) -> Standing:
+    """Tell where a registration stands.
+
+    named: whether a learner is known for the seat. account: whether his user ID is known.
+    """
     match state.status:
         case Status.HELD:
             if state.obstacle is Obstacle.IDENTITY:
                 return ATTENTION
-            return DETAILS if named else UNNAMED
+            if not named:
+                return UNNAMED
+            return DETAILS if account else NO_ACCOUNT
         case Status.UNCONFIRMED:
             if not state.wanted:
                 return OVER

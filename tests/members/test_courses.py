@@ -149,6 +149,18 @@ def test_an_order_shows_its_buyer_the_places_of_others_without_links(adas: Make,
     assert [c.seat_key for c in courses_of_order("7", ("2",), bob).courses] == ["2"]
 
 
+def test_an_order_says_of_a_place_that_waits_for_an_account_that_it_does(adas: Make, ada: Any) -> None:
+    adas(
+        order_ref="7",
+        learner_key="email:bob@example.org",
+        remote_user_id="",
+        at_elevate="absent",
+        obstacle="incomplete",
+    )
+    (shown,) = courses_of_order("7", (), ada).courses
+    assert str(shown.standing.label) == "No account yet"
+
+
 def test_a_guest_gets_the_links_of_the_order_that_the_store_shows_him(adas: Make) -> None:
     adas(order_ref="7")
     assert courses_of_order("7", (), AnonymousUser()).courses[0].url

@@ -49,6 +49,12 @@ def test_a_place_without_a_learner_asks_for_a_name() -> None:
     assert standing(State(wanted=True, obstacle=Obstacle.INCOMPLETE), named=False).name == "unnamed"
 
 
+def test_a_learner_without_an_account_is_not_told_to_complete_a_member_record() -> None:
+    found = standing(State(wanted=True, obstacle=Obstacle.INCOMPLETE), account=False)
+    assert (found.name, str(found.label)) == ("details", "No account yet")
+    assert "member record" not in str(found.text)
+
+
 def test_every_state_has_words_and_only_a_registered_one_is_ready() -> None:
     assert {state.status for state in EVERY_STATE} == set(Status)
     for state in EVERY_STATE:
