@@ -337,6 +337,7 @@ class RegistrationAdmin(StaffPage):
             request,
             "registration/duplicates.html",
             title=_("Duplicates at Elevate"),
+            back=address(self, "changelist"),
             shown=shown,
             may_cancel=may_cancel,
             form=form,
