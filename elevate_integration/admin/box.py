@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from elevate_integration import overview
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.admin.base import APP, may
@@ -60,7 +61,7 @@ def _box(request: HttpRequest | None, rows: Any, nothing: str) -> dict[str, Any]
                 "coming": show.still_coming(row),
                 "hints": show.hints(row),
                 "learner": show.learner(row),
-                "product": row.product_title or row.mapping.product_title or row.remote_product_id,
+                "product": overview.product_of(row),
                 "url": _url("change", site, row.pk),
                 "acts": [(act, _url("act", site, act.name)) for act in allowed if act.possible(row)],
             }

@@ -16,7 +16,7 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from elevate_integration import staff
+from elevate_integration import overview, staff
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS, Act
 from elevate_integration.admin.base import (
@@ -134,7 +134,7 @@ class RegistrationAdmin(StaffPage):
     @admin.display(description=_("product"))
     def product(self, row: Registration) -> str:
         """Show the product by its title in the store."""
-        return row.product_title or row.mapping.product_title or row.remote_product_id
+        return overview.product_of(row)
 
     @admin.display(description=_("learner"), ordering="lastname")
     def learner_name(self, row: Registration) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from elevate_integration.admin.show import moment, said
 from elevate_integration.models import Attempt, OrderMark, Registration, TrackedOrder, database
+from elevate_integration.overview import product_of
 from elevate_integration.words import OPERATIONS, OUTCOMES, TRIGGERS
 
 if TYPE_CHECKING:
@@ -80,9 +81,8 @@ def story(order_ref: str) -> Story:
 
 
 def _about(row: Registration) -> str:
-    title = row.product_title or row.mapping.product_title or row.remote_product_id
     name = f"{row.firstname} {row.lastname}".strip() or row.email or _("nobody named")
-    return f"{title}, {name}"
+    return f"{product_of(row)}, {name}"
 
 
 def _call(attempt: Attempt, about: str) -> Step:
