@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from elevate_integration import staff
 from elevate_integration.admin.base import address
-from elevate_integration.admin.show import day, moment
+from elevate_integration.admin.show import badge, day, moment
 from elevate_integration.lifecycle import Outcome, Status
 from elevate_integration.models import Attempt, ProductMapping, Registration
 
@@ -61,27 +61,17 @@ class MappingChangeList(ChangeList):
             mapping.became = found[mapping.pk]
 
 
-def badge(tone: str, sign: str, text: Any) -> str:
-    """Show a word as a sign, a word and a colour."""
-    return format_html(
-        '<span class="elevate-status elevate-{}"><span aria-hidden="true">{}</span> {}</span>',
-        tone,
-        sign,
-        text,
-    )
-
-
 def address_state(mapping: ProductMapping) -> str:
     """Say in words whether a mapping's address answers, and since when it does not."""
     if not mapping.remote_registration_url:
-        return badge("quiet", "○", _("no address"))
+        return badge("quiet", _("no address"))
     if mapping.url_checked_at is None:
-        return badge("quiet", "○", _("not checked"))
+        return badge("quiet", _("not checked"))
     if not mapping.url_problem:
         note = _("checked %(time)s") % {"time": moment(mapping.url_checked_at)}
-        return format_html('{}<div class="elevate-next">{}</div>', badge("good", "✓", _("answers")), note)
+        return format_html('{}<div class="elevate-next">{}</div>', badge("good", _("answers")), note)
     note = _("since %(time)s") % {"time": moment(mapping.url_failing_since)}
-    word = badge("bad", "✕", staff.problem_words(mapping.url_problem))
+    word = badge("bad", staff.problem_words(mapping.url_problem))
     return format_html('{}<div class="elevate-next">{}</div>', word, note)
 
 
@@ -105,11 +95,11 @@ class MappingColumns(admin.ModelAdmin):
     def state(self, mapping: ProductMapping) -> str:
         """Say what happens to new sales."""
         if not mapping.active:
-            return badge("quiet", "○", _("inactive"))
+            return badge("quiet", _("inactive"))
         if mapping.not_for_elevate:
-            return badge("quiet", "○", _("not for Elevate"))
+            return badge("quiet", _("not for Elevate"))
         mails = {True: _("with e-mail"), False: _("without e-mail")}.get(mapping.send_email, "")  # type: ignore[arg-type]
-        return format_html('{}<div class="elevate-next">{}</div>', badge("good", "✓", _("active")), mails)
+        return format_html('{}<div class="elevate-next">{}</div>', badge("good", _("active")), mails)
 
     @admin.display(description=gettext_lazy("registrations"))
     def what_became(self, mapping: Any) -> str:

@@ -39,15 +39,19 @@ def tone(row: Registration) -> str:
     return _TONES.get(Status(row.status), "quiet")
 
 
-def status(row: Registration) -> str:
-    """Show the status as a sign, a word and a colour."""
-    name = tone(row)
+def badge(name: str, text: Any) -> str:
+    """Show a word as a sign, a word and a colour. name: of the tone."""
     return format_html(
         '<span class="elevate-status elevate-{}"><span aria-hidden="true">{}</span> {}</span>',
         name,
         _SIGNS[name],
-        STATUSES.get(row.status, row.status),
+        text,
     )
+
+
+def status(row: Registration) -> str:
+    """Show the status as a sign, a word and a colour."""
+    return badge(tone(row), STATUSES.get(row.status, row.status))
 
 
 def coming(row: Registration) -> str:
