@@ -6,7 +6,7 @@ The marks that a sync answers go with the lock, before the order is read: one th
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -49,15 +49,15 @@ def lock(ref: str, using: str, *, skip: bool = False, marks: Collection[int] = (
     marks: the marks to be answered, as they were listed before.
     """
     if connections[using].vendor == "postgresql":
-        # The second time another process has just made the row, while we waited.
-        return _at_once(ref, using, skip=skip, marks=marks) or (
-            None if skip else _at_once(ref, using, skip=skip, marks=marks)
-        )
+        locked = _at_once(ref, using, skip=skip, marks=marks)
+        if locked is None and not skip:
+            # Another process has made the row while we waited; now it can be seen.
+            locked = _at_once(ref, using, skip=skip, marks=marks)
+        return locked
     locked = _step_by_step(ref, using, skip=skip)
     if locked is None or not marks:
         return locked
-    gone = OrderMark.objects.using(using).filter(pk__in=marks).delete()[0]
-    return Locked(locked.now, locked.has_rows, locked.has_sales, gone, locked.in_trouble)
+    return replace(locked, marks=OrderMark.objects.using(using).filter(pk__in=marks).delete()[0])
 
 
 def _at_once(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> Locked | None:
