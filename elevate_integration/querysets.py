@@ -9,7 +9,13 @@ from django.db import models
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from elevate_integration.clock import DatabaseNow
-from elevate_integration.lifecycle import Status
+from elevate_integration.lifecycle import Obstacle, Status
+
+# The statuses in which a row that is not due waits for a person. A cancel does where the brake holds it back.
+TROUBLED = (Status.HELD, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED)
+IN_TROUBLE = models.Q(status__in=TROUBLED, due_at=None) | models.Q(
+    status=Status.CANCELLING, obstacle=Obstacle.PARKED
+)
 
 
 class MappingQuerySet(QuerySet):
@@ -48,14 +54,13 @@ class RegistrationQuerySet(QuerySet):
 
     def in_trouble(self) -> RegistrationQuerySet:
         """Give the rows that wait for a person."""
-        return self.filter(
-            status__in=(Status.HELD, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED), due_at=None
-        )
+        # The statuses once more, for their index: the OR alone would read the whole table.
+        return self.filter(IN_TROUBLE, status__in=(*TROUBLED, Status.CANCELLING))
 
     def parked(self) -> RegistrationQuerySet:
         """Give the cancels that the brake holds back."""
         # The status is told too for its index.
-        return self.filter(status=Status.CANCELLING, obstacle="parked")
+        return self.filter(status=Status.CANCELLING, obstacle=Obstacle.PARKED)
 
     def under_another_id(self) -> RegistrationQuerySet:
         """Give the rows that Elevate knows under another user ID than the store gives now."""

@@ -8,13 +8,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.conf import in_host_zone
-from elevate_integration.lifecycle import Obstacle, Status
 from elevate_integration.models import ProductMapping
 from elevate_integration.words import STATUSES
 
@@ -51,12 +50,7 @@ class TroubleFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Keep the chosen rows."""
         if self.value() == "yes":
-            # As one condition on the status and its index; an OR of two questions would read the whole table.
-            troubled = (Status.HELD, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED)
-            waits = Q(status__in=troubled, due_at=None) | Q(
-                status=Status.CANCELLING, obstacle=Obstacle.PARKED
-            )
-            return queryset.filter(waits, status__in=(*troubled, Status.CANCELLING))
+            return queryset.in_trouble()
         if self.value() == "renamed":
             return queryset.under_another_id()
         return queryset.parked() if self.value() == "parked" else queryset

@@ -8,18 +8,18 @@ from typing import Any
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 
 from elevate_integration.conf import in_host_zone
 from elevate_integration.lifecycle import Obstacle, Status
 from elevate_integration.models import ProductMapping, Registration
+from elevate_integration.querysets import IN_TROUBLE, TROUBLED, RegistrationQuerySet
 from elevate_integration.words import STATUSES
 
 _MOMENT = {"type": "string", "format": "date-time"}
 _BIGGEST = 2**63 - 1
-_TROUBLED = (Status.HELD, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED)
 # Databases and time zones know no moment outside of these.
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ def waits_for_a_person(row: Registration) -> bool:
     """Tell of one row what `in_trouble` asks of many."""
     if row.status == Status.CANCELLING:
         return row.obstacle == Obstacle.PARKED
-    return row.status in _TROUBLED and row.due_at is None
+    return row.status in TROUBLED and row.due_at is None
 
 
 class _MomentField(forms.CharField):
@@ -141,10 +141,5 @@ class RegistrationFilters(StrictFilterSet):
         model = Registration
         fields: list[str] = []
 
-    def _in_trouble(self, rows: QuerySet, name: str, value: Any) -> QuerySet:
-        parked = Q(status=Status.CANCELLING, obstacle=Obstacle.PARKED)
-        waits = Q(status__in=_TROUBLED, due_at=None) | parked
-        if value == "true":
-            # The statuses once more, for their index.
-            return rows.filter(waits, status__in=(*_TROUBLED, Status.CANCELLING))
-        return rows.exclude(waits)
+    def _in_trouble(self, rows: RegistrationQuerySet, name: str, value: Any) -> QuerySet:
+        return rows.in_trouble() if value == "true" else rows.exclude(IN_TROUBLE)
