@@ -36,6 +36,8 @@ FLOORS: dict[str, int] = {
     "elevate.addresses": 1,
     "elevate.connections": 1,
     "orders.accounts": 1,
+    "orders.amounts": 0,
+    "orders.references": 1,
     "orders.fields": 1,
     "orders.oscar": 1,
     "orders.tendenci": 1,
@@ -95,6 +97,7 @@ PURE = (
     "delivery.backoff",
     "delivery.pace",
     "orders.source",
+    "orders.amounts",
     "members.standing",
     "elevate",
 )

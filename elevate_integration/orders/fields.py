@@ -19,7 +19,6 @@ from django.core.exceptions import (
     FieldDoesNotExist,
     ImproperlyConfigured,
     ObjectDoesNotExist,
-    ValidationError,
 )
 from django.db import router
 from django.db.models import Model, Prefetch, Q, QuerySet
@@ -28,10 +27,10 @@ from django.urls import NoReverseMatch, reverse
 
 from elevate_integration.conf import conf, in_host_zone
 from elevate_integration.orders.accounts import AccountSource, learner_of
+from elevate_integration.orders.amounts import shares
+from elevate_integration.orders.references import keys_of_refs
 from elevate_integration.orders.source import Learner, Product, Seat, Snapshot, Watch
 
-_CENT = Decimal("0.01")
-_LARGEST_KEY = 2**63 - 1
 _PERSON = ("USER", "REMOTE_USER_ID", "FIRST_NAME", "LAST_NAME", "EMAIL")
 
 Paths = tuple[str, ...]
@@ -177,7 +176,7 @@ class FieldOrderSource(AccountSource):
 
     def snapshots(self, order_refs: Sequence[str]) -> dict[str, Snapshot | None]:
         """Read many orders with two queries: the orders, and their lines."""
-        found = {str(order.pk): self._snapshot(order) for order in self.plan.rows(self._keys(order_refs))}
+        found = {str(order.pk): self._snapshot(order) for order in self.plan.rows(order_refs)}
         return {ref: found.get(ref) for ref in order_refs}
 
     def recent(self, since: datetime | None) -> Iterator[str]:
@@ -193,7 +192,7 @@ class FieldOrderSource(AccountSource):
 
     def placed_at(self, order_ref: str) -> datetime | None:
         """Tell when the order was placed; a date counts from its midnight."""
-        for order in self.plan.rows(self._keys([order_ref])):
+        for order in self.plan.rows([order_ref]):
             found = _first(order, self.fields.placed_at)
             if isinstance(found, date) and not isinstance(found, datetime):
                 return in_host_zone(datetime.combine(found, time.min))
@@ -218,18 +217,6 @@ class FieldOrderSource(AccountSource):
             if keys and search.casefold() in f"{keys[0]} {title}".casefold():
                 offered.setdefault(keys[0], Product(keys[0], title or keys[0]))
         return list(offered.values())[:limit]
-
-    def _keys(self, order_refs: Sequence[str]) -> list[Any]:
-        """Read references as primary keys. "007" is not the order 7: one order must not be known by two names."""
-        found = []
-        for ref in order_refs:
-            try:
-                key = self.plan.order._meta.pk.to_python(ref)
-            except ValidationError:
-                continue
-            if str(key) == ref and not (isinstance(key, int) and abs(key) > _LARGEST_KEY):
-                found.append(key)
-        return found
 
     def _snapshot(self, order: Any) -> Snapshot:
         buyer = _person(order, self.fields.buyer)
@@ -269,10 +256,8 @@ class FieldOrderSource(AccountSource):
         if self.fields.unit_amount:
             return [_value(line, self.fields.unit_amount)] * pieces
         whole = _value(line, self.fields.amount) if self.fields.amount else Decimal(0)
-        if not pieces or not isinstance(whole, Decimal | int) or Decimal(whole) % _CENT:
-            return [whole] * pieces
-        each, odd = divmod(int(Decimal(whole) / _CENT), pieces)
-        return [(each + (number < odd)) * _CENT for number in range(pieces)]
+        # What is no amount is shown as it is: it cannot be sent, and staff are told.
+        return shares(Decimal(whole), pieces) if isinstance(whole, Decimal | int) else [whole] * pieces
 
     def _keys_of(self, line: Any) -> tuple[str, ...]:
         texts = (_text(_value(line, path)) for path in self.fields.product_keys)
@@ -358,9 +343,9 @@ class _Plan:
         rows: QuerySet[Any] = self.line._base_manager.using(router.db_for_write(self.line))
         return rows.select_related(*sorted(self._with_line)) if self._with_line else rows
 
-    def rows(self, keys: Sequence[Any]) -> QuerySet[Any]:
-        """The orders with their lines and what the paths need."""
-        rows = self.orders().filter(pk__in=keys)
+    def rows(self, order_refs: Sequence[str]) -> QuerySet[Any]:
+        """The orders of these references with their lines and what the paths need."""
+        rows = self.orders().filter(pk__in=keys_of_refs(self.order, order_refs))
         if self._with_order:
             rows = rows.select_related(*sorted(self._with_order))
         if self.own.lines:

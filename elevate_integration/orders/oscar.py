@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 from django.db.models import Prefetch, Q, QuerySet
 from django.db.models.signals import post_delete, post_save
@@ -25,9 +25,10 @@ from django.utils import timezone
 
 from elevate_integration.conf import conf
 from elevate_integration.orders.accounts import AccountSource, learner_of, users_by_email
+from elevate_integration.orders.amounts import shares
+from elevate_integration.orders.references import keys_of_refs
 from elevate_integration.orders.source import Learner, Product, Seat, Snapshot, SoldOutError, Watch
 
-_CENT = Decimal("0.01")
 _ATTENDEE = ("first_name", "last_name", "email")
 
 
@@ -326,7 +327,7 @@ class OscarSource(AccountSource):
                     amount_paid=amount,
                     title=line.title,
                 )
-                for number, amount in enumerate(_shares(line.line_price_incl_tax, line.quantity), start=1)
+                for number, amount in enumerate(shares(line.line_price_incl_tax, line.quantity), start=1)
             ]
         return Snapshot(str(order.pk), buyer, tuple(seats))
 
@@ -411,17 +412,8 @@ def _alias() -> str:
 
 
 def _orders(order_refs: Sequence[str]) -> QuerySet[Any]:
-    """Find orders by their references. "007" is not the order 7: one order must not be known by two names."""
     order = _model("order", "Order")
-    pks = []
-    for ref in order_refs:
-        try:
-            pk = order._meta.pk.to_python(ref)
-        except ValidationError:
-            continue
-        if str(pk) == ref and len(ref) <= 36 and (not isinstance(pk, int) or 0 <= pk < 2**63):
-            pks.append(pk)
-    found: QuerySet[Any] = order._base_manager.using(_alias()).filter(pk__in=pks)
+    found: QuerySet[Any] = order._base_manager.using(_alias()).filter(pk__in=keys_of_refs(order, order_refs))
     return found
 
 
@@ -480,11 +472,3 @@ def _unknown(setting: str, names: Collection[str], known: Collection[str]) -> It
 
 def _folded(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.strip().casefold() for name in names)
-
-
-def _shares(amount: Decimal, quantity: int) -> list[Decimal]:
-    """Share a line's price out to the cent; the parts add up to it, and the first gets the odd cents."""
-    if not quantity:
-        return []
-    each = (amount / quantity).quantize(_CENT, rounding="ROUND_DOWN")
-    return [amount - each * (quantity - 1), *[each] * (quantity - 1)]

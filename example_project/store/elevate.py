@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -19,13 +18,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from elevate_integration.conf import remote_user_id
+from elevate_integration.orders.amounts import shares
+from elevate_integration.orders.references import keys_of_refs
 from elevate_integration.orders.source import Learner, OrderSource, Seat, Snapshot, Watch
 from elevate_integration.orders.source import Product as OfferedProduct
 from example_project.members.models import Member
 from example_project.store import services
 from example_project.store.models import LineAttendee, Order, OrderLine, Payment, Product
-
-CENT = Decimal("0.01")
 
 
 class StoreOrderSource(OrderSource):
@@ -129,13 +128,6 @@ def learner_of(member: Member) -> Learner:
     )
 
 
-def shares(amount: Decimal, quantity: int) -> list[Decimal]:
-    """Share an amount out so that the parts add up to it: the first ones get the odd cents."""
-    cents = int(amount / CENT)
-    each, odd = divmod(cents, quantity)
-    return [(each + (n < odd)) * CENT for n in range(quantity)]
-
-
 def _snapshot(order: Order) -> Snapshot:
     buyer = learner_of(order.member)
     seats = tuple(seat for line in order.lines.all() for seat in _seats(order, line, buyer))
@@ -164,13 +156,7 @@ def _learner_named(person: LineAttendee) -> Learner:
 
 
 def _orders(order_refs: Sequence[str]) -> QuerySet[Order]:
-    # "007" is not the order 7: one order must not be known by two names.
-    pks = [
-        int(ref)
-        for ref in order_refs
-        if ref.isascii() and ref.isdecimal() and len(ref) <= 18 and ref[0] != "0"
-    ]
-    return Order.objects.using(_alias()).filter(pk__in=pks)
+    return Order.objects.using(_alias()).filter(pk__in=keys_of_refs(Order, order_refs))
 
 
 def _alias() -> str:

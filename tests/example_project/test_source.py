@@ -12,14 +12,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.test import RequestFactory
 from django.utils import timezone
-from hypothesis import given
-from hypothesis import strategies as st
 
 from elevate_integration.conf import order_source
 from elevate_integration.models import OrderMark
 from example_project.members.models import Member
 from example_project.store import services
-from example_project.store.elevate import StoreOrderSource, ref_of_order, ref_of_part, shares
+from example_project.store.elevate import StoreOrderSource, ref_of_order, ref_of_part
 from example_project.store.models import LineAttendee, Order, OrderLine, Product
 
 Find = Callable[[str], Product]
@@ -127,15 +125,6 @@ def test_the_first_seat_can_be_given_away(buy: Buy) -> None:
     services.name_seat(line, 1, first_name="Z", last_name="B", email="zoe@example.org")
     (seat,) = seats_of(line.order)
     assert seat.learner.remote_user_id == "RB-1003"
-
-
-@given(cents=st.integers(0, 10**7), quantity=st.integers(1, 50))
-def test_shares_add_up_and_differ_by_a_cent_at_most(cents: int, quantity: int) -> None:
-    amount = Decimal(cents) / 100
-    parts = shares(amount, quantity)
-    assert sum(parts) == amount
-    assert max(parts) - min(parts) <= Decimal("0.01")
-    assert all(part.as_tuple().exponent == -2 for part in parts)
 
 
 def test_only_paid_lines_are_active(buy: Buy, grace: Member, product: Find) -> None:

@@ -65,13 +65,13 @@ def test_a_deleted_product_is_still_named_by_upc_and_sku(source, law):
     assert seats(source, order)[0].product_keys == ("upc:111", "sku:LAW-DAY")
 
 
-def test_a_lines_price_is_shared_to_the_cent_and_the_first_gets_the_rest(source, ethics):
+def test_a_lines_price_is_shared_to_the_cent_and_the_first_ones_get_the_odd_cents(source, ethics):
     order = shop.place(ethics, quantity=3, user=shop.member())
     amounts = [seat.amount_paid for seat in seats(source, order)]
-    order.lines.update(line_price_incl_tax="100.00")
+    order.lines.update(line_price_incl_tax="200.00")
     assert amounts == [Decimal("100.00")] * 3
     shared = [seat.amount_paid for seat in seats(source, order)]
-    assert shared == [Decimal("33.34"), Decimal("33.33"), Decimal("33.33")]
+    assert shared == [Decimal("66.67"), Decimal("66.67"), Decimal("66.66")]
 
 
 def test_a_snapshot_of_many_orders_asks_as_often_as_one_of_a_single_order(
