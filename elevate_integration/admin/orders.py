@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -17,7 +15,6 @@ from elevate_integration import marks, staff
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.admin.base import (
-    StaffPage,
     address,
     may,
     must,
@@ -27,7 +24,7 @@ from elevate_integration.admin.base import (
     tell_reasons,
     who,
 )
-from elevate_integration.admin.listing import COUNTED_AT_MOST, CappedPaginator
+from elevate_integration.admin.listing import LongListPage
 from elevate_integration.models import TrackedOrder
 
 _AT_ONCE = 100
@@ -49,17 +46,12 @@ class FailedFilter(admin.SimpleListFilter):
         return queryset.exclude(last_error="") if self.value() == "yes" else queryset
 
 
-class TrackedOrderAdmin(StaffPage):
+class TrackedOrderAdmin(LongListPage):
     """Orders, when they were last read, and why one could not be."""
 
     list_display = ("order_ref", "in_store", "first_synced_at", "failures", "last_error")
     list_filter = (FailedFilter,)
     search_fields = ("order_ref",)
-    ordering = ("-pk",)
-    list_per_page = 50
-    paginator = CappedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = ("resync",)
 
     @admin.display(description=_("in the store"))
@@ -79,12 +71,8 @@ class TrackedOrderAdmin(StaffPage):
     @admin.action(description=_("Resync"), permissions=["resync"])
     def resync(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
         """Lead to the page that asks. Nothing is done yet, whatever was posted."""
-        orders = list(queryset.order_by("pk")[: COUNTED_AT_MOST + 1])
-        if len(orders) > COUNTED_AT_MOST:
-            text = _("More than %(number)s were chosen. Filter the list and take fewer at a time.")
-            self.message_user(request, text % {"number": COUNTED_AT_MOST}, messages.WARNING)
-            return HttpResponseRedirect(self._list(request))
-        return self._ask(request, orders)
+        orders = self.chosen_in_list(request, queryset)
+        return self._ask(request, orders) if orders else HttpResponseRedirect(self.list_url(request))
 
     def resync_view(self, request: HttpRequest) -> HttpResponse:
         """Ask before the chosen orders are read again; read them when the page was confirmed."""
@@ -92,17 +80,12 @@ class TrackedOrderAdmin(StaffPage):
         if refused is not None:
             return refused
         must(self.has_view_permission(request) and self.has_resync_permission(request))
-        texts = [text for text in request.POST.get("pks", "").split(",") if text]
-        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
-            raise SuspiciousOperation("The keys of orders are numbers.")
-        orders = list(self.get_queryset(request).filter(pk__in=[int(text) for text in texts]).order_by("pk"))
-        if not orders:
-            self.message_user(request, _("Nothing was chosen, or it is gone."), messages.WARNING)
-        elif "confirm" in request.POST:
-            self._resync(request, orders)
-        else:
+        orders = self.chosen_on_page(request)
+        if orders and "confirm" not in request.POST:
             return self._ask(request, orders)
-        return HttpResponseRedirect(self._list(request))
+        if orders:
+            self._resync(request, orders)
+        return HttpResponseRedirect(self.list_url(request))
 
     def _ask(self, request: HttpRequest, orders: list[TrackedOrder]) -> HttpResponse:
         listed = orders[:_LISTED]
@@ -120,8 +103,8 @@ class TrackedOrderAdmin(StaffPage):
             ],
             more=len(orders) - len(listed),
             pks=",".join(str(one.pk) for one in orders),
-            action=self._keep_filters(request, address(self, "resync")),
-            back=self._list(request),
+            action=self.keep_filters(request, address(self, "resync")),
+            back=self.list_url(request),
         )
 
     def _resync(self, request: HttpRequest, orders: list[TrackedOrder]) -> None:
@@ -146,10 +129,3 @@ class TrackedOrderAdmin(StaffPage):
                 n,
             ),
         )
-
-    def _list(self, request: HttpRequest) -> str:
-        return self._keep_filters(request, address(self, "changelist"))
-
-    def _keep_filters(self, request: HttpRequest, url: str) -> str:
-        filters = self.get_preserved_filters(request)
-        return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)

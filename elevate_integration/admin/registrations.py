@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -20,7 +18,6 @@ from elevate_integration import overview, staff
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS, Act
 from elevate_integration.admin.base import (
-    StaffPage,
     address,
     may,
     must,
@@ -32,7 +29,7 @@ from elevate_integration.admin.base import (
 )
 from elevate_integration.admin.cancel_form import CancelManyForm, last_texts
 from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
-from elevate_integration.admin.listing import COUNTED_AT_MOST, CappedPaginator, RegistrationList
+from elevate_integration.admin.listing import COUNTED_AT_MOST, LongListPage, RegistrationList
 from elevate_integration.admin.seats import seats_url, seats_view
 from elevate_integration.admin.timeline import story
 from elevate_integration.conf import conf
@@ -50,11 +47,9 @@ def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
     """Give the list's menu entry for an act: it leads to the page that asks. Nothing is done yet, whatever was posted."""
 
     def ask(page: RegistrationAdmin, request: HttpRequest, queryset: QuerySet) -> HttpResponse:
-        rows = list(queryset.order_by("pk")[: COUNTED_AT_MOST + 1])
-        if len(rows) > COUNTED_AT_MOST:
-            text = _("More than %(number)s were chosen. Filter the list and take fewer at a time.")
-            page.message_user(request, text % {"number": COUNTED_AT_MOST}, messages.WARNING)
-            return HttpResponseRedirect(page._list(request))
+        rows = page.chosen_in_list(request, queryset)
+        if not rows:
+            return HttpResponseRedirect(page.list_url(request))
         return page._ask(request, act, rows, page._form(request, act, rows))
 
     ask.__name__ = act.name
@@ -62,7 +57,7 @@ def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
     return ask
 
 
-class RegistrationAdmin(StaffPage):
+class RegistrationAdmin(LongListPage):
     """Who is registered for what, what happens next, and what a person can do."""
 
     list_display = ("status_and_next", "product", "learner_name", "order_and_day")
@@ -70,14 +65,9 @@ class RegistrationAdmin(StaffPage):
     list_filter = (StatusFilter, TroubleFilter, ProductFilter, CreatedFilter)
     list_select_related = ("mapping",)
     actions = [_menu_entry(act) for act in ACTS.values() if act.many]
-    list_per_page = 50
-    ordering = ("-pk",)
     # Any will do for the box to appear: the search itself is `get_search_results`.
     search_fields = ("order_ref",)
     search_help_text = _("A whole order number, e-mail address, last name, registration ID or user ID.")
-    paginator = CappedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     fieldsets = (
         (_("Learner"), {"fields": ("firstname", "lastname", "email", "member_link", "other_user_id")}),
         (
@@ -258,18 +248,10 @@ class RegistrationAdmin(StaffPage):
         if act is None:
             raise Http404
         must(self.has_view_permission(request) and act.allowed(request))
-        rows = self._chosen(request, act)
+        rows = self.chosen_on_page(request)
         if not rows:
-            self.message_user(request, _("Nothing was chosen, or it is gone."), messages.WARNING)
-            return HttpResponseRedirect(self._list(request))
-        return self.ask_or_act(request, act, rows)
-
-    def _chosen(self, request: HttpRequest, act: Act) -> list[Registration]:
-        texts = [text for text in request.POST.get("pks", "").split(",") if text]
-        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
-            raise SuspiciousOperation("Registration keys are numbers.")
-        rows = self.get_queryset(request).filter(pk__in=[int(text) for text in texts]).order_by("pk")
-        return list(rows if act.many else rows[:1])
+            return HttpResponseRedirect(self.list_url(request))
+        return self.ask_or_act(request, act, rows if act.many else rows[:1])
 
     def ask_or_act(self, request: HttpRequest, act: Act, rows: list[Registration]) -> HttpResponse:
         """Show the page that asks, or do what was confirmed on it."""
@@ -387,7 +369,7 @@ class RegistrationAdmin(StaffPage):
             more=len(rows) - len(shown),
             pks=",".join(str(row.pk) for row in rows),
             detail="detail" in request.POST and len(rows) == 1,
-            action=self._keep_filters(request, address(self, "act", act.name)),
+            action=self.keep_filters(request, address(self, "act", act.name)),
             back=self._back(request, rows),
         )
 
@@ -411,12 +393,5 @@ class RegistrationAdmin(StaffPage):
 
     def _back(self, request: HttpRequest, rows: list[Registration]) -> str:
         if "detail" in request.POST and len(rows) == 1:
-            return self._keep_filters(request, address(self, "change", rows[0].pk))
-        return self._list(request)
-
-    def _list(self, request: HttpRequest) -> str:
-        return self._keep_filters(request, address(self, "changelist"))
-
-    def _keep_filters(self, request: HttpRequest, url: str) -> str:
-        filters = self.get_preserved_filters(request)
-        return add_preserved_filters({"preserved_filters": filters, "opts": self.opts}, url)
+            return self.keep_filters(request, address(self, "change", rows[0].pk))
+        return self.list_url(request)

@@ -164,7 +164,7 @@ def test_many_orders_are_read_in_the_background(boss: Client, monkeypatch: pytes
     assert "and 81 more" in asked
     boss.post(RESYNC, {"pks": pks, "confirm": "yes"})
     assert OrderMark.objects.count() == 101
-    monkeypatch.setattr("elevate_integration.admin.orders.COUNTED_AT_MOST", 100)
+    monkeypatch.setattr("elevate_integration.admin.listing.COUNTED_AT_MOST", 100)
     chosen = {"action": "resync", "_selected_action": pks.split(","), "select_across": "1"}
     assert "More than 100 were chosen" in text_of(boss.post(ORDERS, chosen, follow=True))
 
