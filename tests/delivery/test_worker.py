@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError
 from django.utils import timezone
 
 from elevate_integration.delivery import queue
@@ -16,6 +14,7 @@ from elevate_integration.delivery import worker as worker_module
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
 from tests.delivery.conftest import ago
+from tests.threads import running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,26 +33,6 @@ def gate_at_elevate(elevate):
     elevate.on_call = hold
     yield called, may_go_on
     may_go_on.set()
-
-
-@contextmanager
-def running(worker: Worker) -> Iterator[threading.Thread]:
-    """A worker in a thread of its own, stopped and joined in the end."""
-
-    def run():
-        try:
-            worker.run()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        worker.stop()
-        thread.join(LONG)
-        assert not thread.is_alive()
 
 
 def waiter(worker: Worker, count: int) -> threading.Event:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-from django.db import connections
 
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import Registration
 from elevate_integration.testing import FakeElevate
 from tests.faults.count import Tally, at_rest, decide_doubts, sell_seats, wait_until
+from tests.threads import running
 
 THREADS = 3
 
@@ -64,25 +60,9 @@ SETTINGS = {
 }
 
 
-@contextmanager
-def running_worker(threads: int = THREADS) -> Iterator[Worker]:
-    """A worker in a thread, stopped in the end."""
-    worker = Worker(threads=threads, poll=0.02)
-
-    def run() -> None:
-        try:
-            worker.run()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield worker
-    finally:
-        worker.stop()
-        thread.join(60)
-        assert not thread.is_alive()
+def running_worker() -> Any:
+    """A worker beside a test, stopped in the end."""
+    return running(Worker(threads=THREADS, poll=0.02))
 
 
 def drain_through(elevate: FakeElevate, name: str, *, rows: int, bad: int) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 
 from elevate_integration import retrying, staff
 from elevate_integration.delivery import queue
@@ -17,6 +17,7 @@ from elevate_integration.lifecycle import Outcome
 from elevate_integration.models import DeliveryState, Registration
 from elevate_integration.retrying import TRIES, given_up, retried
 from elevate_integration.staff import rows as acts
+from tests.threads import beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,29 +113,6 @@ def test_delivering_once_outlives_a_transaction_that_was_given_up(
 # Real ones.
 
 
-@contextmanager
-def somebody_else(work: Callable[[], None]) -> Iterator[threading.Thread]:
-    """Another process's transaction, played by a thread with a connection of its own."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - raised again by the test
-            raised.append(error)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        thread.join(LONG)
-        assert not thread.is_alive()
-        assert not raised, raised
-
-
 def wait_for_a_waiter() -> None:
     """Wait until some transaction of this database waits for a lock."""
     for _ in range(LONG * 100):
@@ -170,7 +148,7 @@ def test_a_staff_act_that_loses_a_deadlock_is_done_all_the_same(make_live, monke
             wait_for_a_waiter()
             Registration.objects.filter(pk=first.pk).update(actor="somebody else")
 
-    with somebody_else(cross):
+    with beside(cross):
         assert held.wait(LONG)
         acted = staff.cancel([first.pk, second.pk], actor="eve")
     assert repeats, "the deadlock was real"
@@ -196,7 +174,7 @@ def test_an_answer_that_loses_a_deadlock_is_written_all_the_same(make_due, monke
             wait_for_a_waiter()
             Registration.objects.filter(pk=first.pk).update(actor="somebody else")
 
-    with somebody_else(cross):
+    with beside(cross):
         assert held.wait(LONG)
         queue.settle_all(answers)
     assert repeats, "the deadlock was real"
@@ -229,9 +207,7 @@ def test_a_staff_act_that_cannot_be_serialized_is_done_all_the_same(make_live, m
         found = now(using)
         if not changed:
             changed.append(1)
-            with somebody_else(
-                lambda: Registration.objects.filter(pk=row.pk).update(product_title="changed")
-            ):
+            with beside(lambda: Registration.objects.filter(pk=row.pk).update(product_title="changed")):
                 pass
         return found
 
@@ -255,7 +231,7 @@ def test_an_answer_that_cannot_be_serialized_is_written_all_the_same(make_due, m
             held.set()
             wait_for_a_waiter()
 
-    with somebody_else(change):
+    with beside(change):
         assert held.wait(LONG)
         queue.settle_all([Result(claimed, Outcome.DONE, registration_id="1", status_code=200)])
     assert repeats, "the failure was real"
@@ -287,7 +263,7 @@ def locked_for_a_while(monkeypatch) -> Callable[[], Any]:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 50")
         try:
-            with somebody_else(hold):
+            with beside(hold):
                 assert held.wait(LONG)
                 yield repeats
                 may_end.set()
