@@ -38,6 +38,8 @@ FLOORS: dict[str, int] = {
     "orders.accounts": 1,
     "orders.amounts": 0,
     "orders.references": 1,
+    "orders.description": 0,
+    "orders.plan": 1,
     "orders.fields": 1,
     "orders.oscar": 1,
     "orders.tendenci": 1,
@@ -98,6 +100,7 @@ PURE = (
     "delivery.pace",
     "orders.source",
     "orders.amounts",
+    "orders.description",
     "members.standing",
     "elevate",
 )

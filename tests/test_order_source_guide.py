@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from elevate_integration.orders.fields import OrderFields
+from elevate_integration.orders.description import OrderFields
 from tests.host import Host
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "order-source.md").read_text(encoding="utf-8")

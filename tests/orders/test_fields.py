@@ -15,7 +15,8 @@ from django.utils import timezone
 from elevate_integration import receivers
 from elevate_integration.checks import check_settings
 from elevate_integration.conf import order_source
-from elevate_integration.orders.fields import FieldOrderSource, OrderFields
+from elevate_integration.orders.description import OrderFields
+from elevate_integration.orders.fields import FieldOrderSource
 from example_project.members.models import Member
 from example_project.store.models import Order, OrderLine
 from tests.example_project.test_contract import TestStore as _Store
