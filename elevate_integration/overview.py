@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 from django.db.models import (
@@ -26,10 +26,14 @@ from django.db.models import (
     Subquery,
 )
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.lifecycle import Obstacle, Operation, Outcome, Status
 from elevate_integration.models import Attempt, DeliveryState, Registration, database
-from elevate_integration.words import Situation, problems, said, situation, situation_name
+from elevate_integration.words import GATES, Situation, problems, said, situation, situation_name
+
+if TYPE_CHECKING:
+    from elevate_integration.words import Text
 
 # The statuses in which rows may wait for a person, the most pressing first. A parked cancel is `cancelling`.
 TROUBLED = (
@@ -50,6 +54,7 @@ DUE_TOO_LONG = 3600.0
 RUNNING = "running"
 PAUSED = "paused"
 SILENT = "silent"
+_NOT_RUNNING: dict[str, Text] = {PAUSED: _("Delivery is paused."), SILENT: _("Nothing delivers.")}
 
 
 def silent_after(dispatcher: str) -> float | None:
@@ -79,6 +84,19 @@ def is_silent(state: DeliveryState, now: datetime, dispatcher: str) -> bool:
 def due_too_long(oldest_due: datetime | None, now: datetime) -> bool:
     """Tell whether the longest-waiting row has been due for suspiciously long."""
     return oldest_due is not None and (now - oldest_due).total_seconds() > DUE_TOO_LONG
+
+
+def not_well(state: DeliveryState, now: datetime, dispatcher: str, oldest_due: datetime | None) -> list[Text]:
+    """Say why delivery is not well, for a monitor: one short sentence for each reason; nothing while all is well."""
+    found = condition(state, now, dispatcher)
+    why: list[Text] = []
+    if found != RUNNING:
+        why.append(_NOT_RUNNING.get(found) or GATES.get(found, found))
+    if due_too_long(oldest_due, now):
+        why.append(_("A call has been due for too long."))
+    if state.alarm:
+        why.append(state.alarm)
+    return why
 
 
 class _CountUpTo(Subquery):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +11,6 @@ from elevate_integration.api.serializers import HealthSerializer
 from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
 from elevate_integration.models import Registration, database
-from elevate_integration.words import GATES
 
 
 class HealthView(ApiView):
@@ -34,22 +30,11 @@ class HealthView(ApiView):
         using = database()
         state, now = staff.delivery_state(), database_now(using)
         oldest = Registration.objects.using(using).oldest_due()
-        condition = overview.condition(state, now, conf().dispatcher)
-        trouble: list[Any] = []
-        if condition == overview.PAUSED:
-            trouble.append(_("Delivery is paused."))
-        elif condition == overview.SILENT:
-            trouble.append(_("Nothing delivers."))
-        elif condition != overview.RUNNING:
-            trouble.append(GATES.get(condition, condition))
-        if overview.due_too_long(oldest, now):
-            trouble.append(_("A call has been due for too long."))
-        if state.alarm:
-            trouble.append(state.alarm)
+        trouble = overview.not_well(state, now, conf().dispatcher, oldest)
         beat = state.heartbeat_at
         health = {
             "ok": not trouble,
-            "condition": condition,
+            "condition": overview.condition(state, now, conf().dispatcher),
             "trouble": trouble,
             "oldest_due_seconds": None if oldest is None else (now - oldest).total_seconds(),
             "heartbeat_seconds": None if beat is None else (now - beat).total_seconds(),
