@@ -28,6 +28,7 @@ from elevate_integration.admin.base import (
     who,
 )
 from elevate_integration.admin.cancel_form import CancelManyForm, last_texts
+from elevate_integration.admin.duplicates import duplicates_view
 from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
 from elevate_integration.admin.listing import COUNTED_AT_MOST, LongListPage, RegistrationList
 from elevate_integration.admin.seats import seats_url, seats_view
@@ -36,11 +37,9 @@ from elevate_integration.conf import conf
 from elevate_integration.lifecycle import LIVE, Obstacle
 from elevate_integration.models import Registration
 from elevate_integration.staff import delivery_state
-from elevate_integration.staff.duplicates import Duplicate
 from elevate_integration.words import problems, situation
 
 _LISTED = 20
-_DUPLICATES = 2000
 
 
 def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
@@ -296,50 +295,7 @@ class RegistrationAdmin(LongListPage):
 
     def duplicates_view(self, request: HttpRequest) -> HttpResponse:
         """List second registrations at Elevate for one seat, and have chosen ones cancelled."""
-        must(self.has_view_permission(request))
-        may_cancel = may(request, "cancel_registration")
-        must(may_cancel or request.method != "POST")
-        # More names than fit the page cannot come from it.
-        chosen = (
-            staff.duplicates(request.POST.getlist("chosen")[:_DUPLICATES]) if request.method == "POST" else []
-        )
-        confirmed = request.POST if "confirm" in request.POST else None
-        form = CancelManyForm(confirmed, number=len(chosen), initial=last_texts(request)) if chosen else None
-        if form is not None and confirmed is not None and form.is_valid():
-            return self._cancel_duplicates(request, chosen, form.cleaned_data)
-        if confirmed is not None and not chosen:
-            return self._cancel_duplicates(request, [], {})
-        shown = [
-            (one, self.product(one.row), show.learner(one.row), show.order(one.row.order_ref), show.day(one.answered_at),
-             address(self, "change", one.row.pk), one.row.at_elevate in LIVE)
-            for one in chosen or staff.duplicates()
-        ]  # fmt: skip
-        return render(
-            self,
-            request,
-            "registration/duplicates.html",
-            title=_("Duplicates at Elevate"),
-            back=address(self, "changelist"),
-            shown=shown,
-            may_cancel=may_cancel,
-            form=form,
-            cancels_per_hour=conf().cancels_per_hour,
-        )
-
-    def _cancel_duplicates(
-        self, request: HttpRequest, chosen: list[Duplicate], given: dict[str, Any]
-    ) -> HttpResponse:
-        texts = {name: value for name, value in given.items() if name != "number"}
-        made = staff.cancel_duplicates([one.name for one in chosen], actor=who(request), **texts)
-        record(request, made, _("Cancel the duplicate."))
-        text = ngettext(
-            "%(number)s duplicate is cancelled at Elevate as soon as possible.",
-            "%(number)s duplicates are cancelled at Elevate as soon as possible.",
-            len(made),
-        )
-        level = messages.SUCCESS if made else messages.WARNING
-        self.message_user(request, text % {"number": len(made)}, level)
-        return HttpResponseRedirect(address(self, "duplicates"))
+        return duplicates_view(self, request)
 
     def _ask(self, request: HttpRequest, act: Act, rows: list[Registration], form: Any) -> HttpResponse:
         fitting = [row for row in rows if act.possible(row)]
