@@ -6,6 +6,7 @@ tag, as Django gives the page no data of ours. A host's site may lack some of ou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -295,49 +296,59 @@ def _buttons(request: HttpRequest, trouble: overview.Trouble) -> list[Button]:
 
 
 def _also(request: HttpRequest) -> list[AlsoWaits]:
-    also = []
+    found = []
     if may(request, "view_unmappedsale", "map_product"):
-        number, text = _counted(UnmappedSale.objects.open())
-        if number:
-            words = ngettext(
-                "%(number)s seat was sold without a mapping: nobody was registered.",
-                "%(number)s seats were sold without a mapping: nobody was registered.",
-                number,
+        found.append(
+            _also_waits(
+                UnmappedSale.objects.open(),
+                page_url(request, "unmappedsale_changelist"),
+                lambda n: ngettext(
+                    "%(number)s seat was sold without a mapping: nobody was registered.",
+                    "%(number)s seats were sold without a mapping: nobody was registered.",
+                    n,
+                ),
             )
-            also.append(AlsoWaits(words % {"number": text}, page_url(request, "unmappedsale_changelist")))
+        )
     if may(request, "view_registration"):
-        number, text = _counted(Registration.objects.filter(duplicate_ids__isnull=False))
-        if number:
-            words = ngettext(
-                "%(number)s seat is registered twice at Elevate.",
-                "%(number)s seats are registered twice at Elevate.",
-                number,
+        found.append(
+            _also_waits(
+                Registration.objects.filter(duplicate_ids__isnull=False),
+                page_url(request, "registration_duplicates"),
+                lambda n: ngettext(
+                    "%(number)s seat is registered twice at Elevate.",
+                    "%(number)s seats are registered twice at Elevate.",
+                    n,
+                ),
             )
-            url = page_url(request, "registration_duplicates")
-            also.append(AlsoWaits(words % {"number": text}, url))
-        number, text = _counted(Registration.objects.under_another_id())
-        if number:
-            words = ngettext(
-                "%(number)s registration is at Elevate under an older user ID.",
-                "%(number)s registrations are at Elevate under an older user ID.",
-                number,
+        )
+        found.append(
+            _also_waits(
+                Registration.objects.under_another_id(),
+                page_url(request, "registration_changelist", trouble="renamed"),
+                lambda n: ngettext(
+                    "%(number)s registration is at Elevate under an older user ID.",
+                    "%(number)s registrations are at Elevate under an older user ID.",
+                    n,
+                ),
             )
-            url = page_url(request, "registration_changelist", trouble="renamed")
-            also.append(AlsoWaits(words % {"number": text}, url))
+        )
     if may(request, "view_trackedorder"):
-        number, text = _counted(TrackedOrder.objects.filter(failed_at__isnull=False))
-        if number:
-            words = ngettext(
-                "%(number)s order cannot be read: its registrations do not follow it.",
-                "%(number)s orders cannot be read: their registrations do not follow them.",
-                number,
+        found.append(
+            _also_waits(
+                TrackedOrder.objects.filter(failed_at__isnull=False),
+                page_url(request, "trackedorder_changelist", failed="yes"),
+                lambda n: ngettext(
+                    "%(number)s order cannot be read: its registrations do not follow it.",
+                    "%(number)s orders cannot be read: their registrations do not follow them.",
+                    n,
+                ),
             )
-            url = page_url(request, "trackedorder_changelist", failed="yes")
-            also.append(AlsoWaits(words % {"number": text}, url))
-    return also
+        )
+    return [waits for waits in found if waits is not None]
 
 
-def _counted(rows: Any) -> tuple[int, str]:
-    """Count, but not for ever: a shop that maps nothing has as many unmapped sales as seats."""
+def _also_waits(rows: Any, url: str, text: Callable[[int], str]) -> AlsoWaits | None:
+    """Count, but not for ever: a shop that maps nothing has as many unmapped sales as seats. None without any."""
     number = rows.order_by()[: _COUNTED_AT_MOST + 1].count()
-    return number, overview.number_words(number, _COUNTED_AT_MOST)
+    words = overview.number_words(number, _COUNTED_AT_MOST)
+    return AlsoWaits(text(number) % {"number": words}, url) if number else None
