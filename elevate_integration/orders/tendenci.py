@@ -405,9 +405,14 @@ def _open_events() -> QuerySet:
     return rows.filter(status=True)
 
 
+def _number(text: str) -> int:
+    """Read a key that somebody typed; 0, which no row has, for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
 def _event_page(kind: str, value: str) -> str:
     """Give the page to book the event, or the next one with this code or course; `""` when there is none."""
-    number = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
+    number = _number(value)
     lookups = {
         "event": Q(pk=number),
         "pricing": Q(registration_configuration__regconfpricing=number),
@@ -425,7 +430,7 @@ def _event_page(kind: str, value: str) -> str:
 
 
 def _membership_page(value: str) -> str:
-    number = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
+    number = _number(value)
     forms = _model("memberships.MembershipApp")._base_manager.filter(
         membership_types=number, status=True, status_detail__in=("active", "published")
     )
@@ -458,7 +463,7 @@ def _offered_events(search: str, limit: int) -> Iterator[Product]:
 
 def _of_key(search: str) -> Q:
     kind, _, value = search.partition(":")
-    number = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
+    number = _number(value)
     return Q(pk=number) if kind == "event" else Q(registration_configuration__regconfpricing=number)
 
 
