@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from elevate_integration import lifecycle, marks, staff
+from elevate_integration import lifecycle, staff
 from elevate_integration.admin.base import may
 from elevate_integration.admin.cancel_form import CancelManyForm
 from elevate_integration.admin.forms import FoundForm
@@ -21,8 +21,6 @@ from elevate_integration.staff import Acted
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text
-
-_AT_ONCE = 100
 
 # Gets the chosen rows, the request's actor, what the form gave, and whether the person may let cancels go.
 Run = Callable[..., Acted | staff.Export]
@@ -131,14 +129,12 @@ def _export(rows: list[Registration], **_rest: Any) -> staff.Export:
 
 def _resync(rows: list[Registration], *, actor: str, **_rest: Any) -> Acted:
     """Read the orders in this request, or have delivery read them when they are too many to wait for."""
-    refs = list(dict.fromkeys(row.order_ref for row in rows))
-    if len(refs) > _AT_ONCE:
-        for ref in refs:
-            marks.order_changed(ref)
+    results = staff.resync_or_mark([row.order_ref for row in rows], actor=actor)
+    if results is None:
         return Acted(
             done=_pks(rows), notes=[(row.pk, _("read in the background, as there are many")) for row in rows]
         )
-    errors = {result.order_ref: result.error for result in staff.resync(refs, actor=actor) if result.error}
+    errors = {result.order_ref: result.error for result in results if result.error}
     return Acted(
         done=[row.pk for row in rows if row.order_ref not in errors],
         left=[(row.pk, errors[row.order_ref]) for row in rows if row.order_ref in errors],

@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from elevate_integration import marks, staff
+from elevate_integration import staff
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.admin.base import (
@@ -27,7 +27,6 @@ from elevate_integration.admin.base import (
 from elevate_integration.admin.listing import LongListPage
 from elevate_integration.models import TrackedOrder
 
-_AT_ONCE = 100
 _LISTED = 20
 
 
@@ -96,7 +95,7 @@ class TrackedOrderAdmin(LongListPage):
             title=_("Resync"),
             what=ACTS["resync"].what,
             number=len(orders),
-            background=len(orders) > _AT_ONCE,
+            background=len(orders) > staff.RESYNCED_AT_ONCE,
             orders=[
                 (show.order(one.order_ref), show.moment(one.first_synced_at), one.last_error)
                 for one in listed
@@ -108,14 +107,11 @@ class TrackedOrderAdmin(LongListPage):
         )
 
     def _resync(self, request: HttpRequest, orders: list[TrackedOrder]) -> None:
-        refs = [tracked.order_ref for tracked in orders]
         record(request, orders, _("Resync."))
-        if len(refs) > _AT_ONCE:
-            for ref in refs:
-                marks.order_changed(ref)
+        results = staff.resync_or_mark([tracked.order_ref for tracked in orders], actor=who(request))
+        if results is None:
             self.message_user(request, _("The orders are read in the background."), messages.SUCCESS)
             return
-        results = staff.resync(refs, actor=who(request))
         read = sum(not result.error for result in results)
         if read:
             text = ngettext("%(number)s order was read again.", "%(number)s orders were read again.", read)

@@ -23,13 +23,21 @@ from elevate_integration.staff.products import (
     not_for_elevate,
     refused_of,
 )
-from elevate_integration.staff.registering import mark_registered, register_again, resync, retry
+from elevate_integration.staff.registering import (
+    RESYNCED_AT_ONCE,
+    mark_registered,
+    register_again,
+    resync,
+    resync_or_mark,
+    retry,
+)
 from elevate_integration.staff.rows import NO_SUCH_ROW, Acted
 from elevate_integration.staff.warnings import mapping_warnings
 
 __all__ = [
     "FOUND_AT_MOST",
     "NO_SUCH_ROW",
+    "RESYNCED_AT_ONCE",
     "Acted",
     "Checked",
     "Decided",
@@ -64,6 +72,7 @@ __all__ = [
     "register_again",
     "resume",
     "resync",
+    "resync_or_mark",
     "retry",
     "save_mapping",
 ]

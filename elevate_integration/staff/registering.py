@@ -24,6 +24,8 @@ from elevate_integration.wake import wake
 if TYPE_CHECKING:
     from elevate_integration.words import Text
 
+# A person waits for the page while so many orders are read.
+RESYNCED_AT_ONCE = 100
 _ID_LIMIT = 64
 _URL_LIMIT = 500
 
@@ -148,6 +150,16 @@ def _taken(row: Registration, registration_id: str) -> bool:
 
 def _tell_registered(row: Registration) -> None:
     signals.registered.send_robust(sender=Registration, registration=row)
+
+
+def resync_or_mark(order_refs: Iterable[Any], *, actor: str) -> list[SyncResult] | None:
+    """Read orders again now, see `resync`; or mark them all and give None where they are too many to wait for."""
+    refs = list(dict.fromkeys(str(ref) for ref in order_refs))
+    if len(refs) <= RESYNCED_AT_ONCE:
+        return resync(refs, actor=actor)
+    for ref in refs:
+        order_changed(ref)
+    return None
 
 
 def resync(order_refs: Iterable[Any], *, actor: str, trigger: str = "staff") -> list[SyncResult]:
