@@ -1,39 +1,38 @@
 """What every order source must do, as a test class that a host derives from. For tests only; needs Django.
 
-The host writes a few factory methods that use its own shop; the tests are here. `docs/order-source.md` shows how.
+The host writes the factory methods of `HostShop` for its own shop; the tests are here. `docs/order-source.md` shows how.
 """
 
 # ruff: noqa: S101, PT018
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 from unittest import SkipTest
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError, connections, transaction
-from django.test import TransactionTestCase, override_settings
+from django.db import DatabaseError
+from django.test import override_settings
 from django.utils import timezone
 
 from elevate_integration import receivers, wake
 from elevate_integration.conf import order_source
 from elevate_integration.models import OrderMark, database
-from elevate_integration.orders.source import OrderSource, Seat, Snapshot, Watch
-
-_WRITING = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP")
+from elevate_integration.orders.source import OrderSource, Seat, Snapshot
+from elevate_integration.testing.shop import HostShop
+from elevate_integration.testing.watching import atomic_everywhere, calling_refs, watching_sql, writes
 
 
 class _RollbackError(Exception):
     """Raised by a test to roll its own transaction back."""
 
 
-class OrderSourceContract(TransactionTestCase):
+class OrderSourceContract(HostShop):
     """Derive from it, write the factory methods, and run it with pytest or `manage.py test`.
 
     Must be written: `make_user()`, `make_product()`, `place_order()`, `pay()`, `order_ref()`, `save_again()`,
@@ -80,88 +79,19 @@ class OrderSourceContract(TransactionTestCase):
         self.source = order_source()
         receivers.connect()
 
-    # What the host writes.
-
-    def make_user(
-        self, *, first_name: str = "Ada", last_name: str = "Sample", email: str = "ada@example.org"
-    ) -> Any:
-        """Make somebody who can buy. Called several times in a test, with another e-mail address each time."""
-        self._write_me("make_user")
-
-    def make_product(self) -> Any:
-        """Make a product that can be bought. Called several times in a test: another product each time."""
-        self._write_me("make_product")
-
-    def place_order(self, buyer: Any, lines: Sequence[tuple[Any, int]]) -> Any:
-        """Place an order of these products and quantities as the shop does it, and give it. Not paid yet."""
-        self._write_me("place_order")
-
-    def pay(self, order: Any) -> None:
-        """Pay the whole order. Do nothing where `starts_unpaid` is False."""
-        self._write_me("pay")
-
-    def refund(self, order: Any, line: Any = None) -> None:
-        """Give the money back: for the whole order, or for one of `lines_of()`."""
-        self._write_me("refund")
-
-    def cancel(self, order: Any) -> None:
-        """Cancel a paid order."""
-        self._write_me("cancel")
-
-    def save_again(self, order: Any) -> None:
-        """Save the order's rows as they are, as an office does that opens an order and presses *Save*."""
-        self._write_me("save_again")
-
-    def order_ref(self, order: Any) -> str:
-        """Give the reference by which the source knows this order."""
-        self._write_me("order_ref")
-
-    # What the host writes where its shop can do it.
-
-    def lines_of(self, order: Any) -> Sequence[Any]:
-        """Give the order's lines, for a refund of one of them."""
-        self.not_offered("lines_of() is not written, so nothing is known about a refund of one line.")
-
-    def place_bare_order(self, buyer: Any) -> Any:
-        """Write the order's own row only."""
-        self.not_offered("place_bare_order() and add_lines() are not written: the shop writes both at once.")
-
-    def add_lines(self, order: Any, lines: Sequence[tuple[Any, int]]) -> None:
-        """Write the lines of an order from `place_bare_order()`."""
-        self.not_offered("place_bare_order() and add_lines() are not written: the shop writes both at once.")
-
-    def place_order_for(self, buyer: Any, learner: Any, product: Any) -> Any:
-        """Place an order that `buyer` pays and whose one seat is for `learner`; both are from `make_user()`."""
-        self.not_offered("place_order_for() is not written: the shop sells to the buyer alone.")
-
-    def place_guest_order(self, product: Any) -> Any:
-        """Place an order of somebody without an account."""
-        self.not_offered("place_guest_order() is not written: the shop sells to its members alone.")
-
-    def change_email(self, user: Any, email: str) -> None:
-        """Give the user another e-mail address. Written already for Django's users."""
-        if not isinstance(user, get_user_model()):
-            self.not_offered("change_email() is not written, and make_user() gives no user of Django's.")
-        setattr(user, user.get_email_field_name(), email)
-        user.save()
-
-    def not_offered(self, why: str) -> NoReturn:
-        """Skip the test, because the shop cannot do what it needs."""
-        raise SkipTest(why)
-
     # Becoming active, however the rows are written.
 
     def test_a_paid_order_written_in_one_transaction_has_active_seats(self) -> None:
         """One transaction: also what a view does under ATOMIC_REQUESTS."""
-        with self._atomic():
+        with atomic_everywhere():
             order = self._bought()
         self._assert_seats(order, active=True)
 
     def test_a_paid_order_written_in_several_transactions_has_active_seats(self) -> None:
         """The order is committed before it is paid."""
-        with self._atomic():
+        with atomic_everywhere():
             order = self._placed()
-        with self._atomic():
+        with atomic_everywhere():
             self.pay(order)
         self._assert_seats(order, active=True)
 
@@ -321,7 +251,7 @@ class OrderSourceContract(TransactionTestCase):
         buyer, product = self.make_user(), self.make_product()
         self._forget_marks()
         ref = ""
-        with suppress(_RollbackError), self._atomic():
+        with suppress(_RollbackError), atomic_everywhere():
             order = self.place_order(buyer, [(product, 1)])
             self.pay(order)
             ref = self.order_ref(order)
@@ -366,7 +296,7 @@ class OrderSourceContract(TransactionTestCase):
         """`Watch.order_ref` runs inside the checkout."""
         queries: list[str] = []
         errors: list[str] = []
-        with self._listening(queries, errors):
+        with calling_refs(self.source.watches(), queries, errors):
             order = self._bought()
             self.save_again(order)
             self.refund(order)
@@ -385,7 +315,7 @@ class OrderSourceContract(TransactionTestCase):
         """`snapshot()` is called again and again, also for a preview."""
         ref = self.order_ref(self._bought())
         written: list[str] = []
-        with self._watching_sql(lambda sql: written.append(sql) if _writes(sql) else None):
+        with watching_sql(lambda sql: written.append(sql) if writes(sql) else None):
             self.source.snapshot(ref)
             self.source.snapshots([ref])
             list(self.source.recent(None))
@@ -399,7 +329,7 @@ class OrderSourceContract(TransactionTestCase):
         def fail(sql: str) -> None:
             raise DatabaseError("The database went away (raised by OrderSourceContract).")
 
-        with self._watching_sql(fail):
+        with watching_sql(fail):
             try:
                 found = self.source.snapshot(ref)
             except Exception:  # noqa: BLE001 - any error is right: it is no answer
@@ -462,11 +392,6 @@ class OrderSourceContract(TransactionTestCase):
         )
 
     # Tools.
-
-    def _write_me(self, name: str) -> NoReturn:
-        raise NotImplementedError(
-            f"Write {type(self).__name__}.{name}(); its docstring says what it must do."
-        )
 
     def _placed(self, buyer: Any = None) -> Any:
         return self.place_order(buyer or self.make_user(), [(self.make_product(), 1)])
@@ -547,55 +472,9 @@ class OrderSourceContract(TransactionTestCase):
     def _now(self) -> datetime:
         return timezone.now()
 
-    @contextmanager
-    def _atomic(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            for alias in connections:
-                stack.enter_context(transaction.atomic(using=alias))
-            yield
-
-    @contextmanager
-    def _watching_sql(self, look: Callable[[str], Any]) -> Iterator[None]:
-        def ask(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
-            look(str(sql))
-            return execute(sql, params, many, context)
-
-        with ExitStack() as stack:
-            for alias in connections:
-                stack.enter_context(connections[alias].execute_wrapper(ask))
-            yield
-
-    @contextmanager
-    def _listening(self, queries: list[str], errors: list[str]) -> Iterator[None]:
-        """Call each watch's `order_ref` as the package does, and write down what it asks and raises."""
-
-        def receiver(watch: Watch) -> Callable[..., None]:
-            def receive(*, raw: bool = False, using: str | None = None, **kwargs: Any) -> None:
-                try:
-                    with self._watching_sql(queries.append):
-                        watch.order_ref(**kwargs)
-                except Exception as error:  # noqa: BLE001 - the host's code; what it raised is the finding
-                    errors.append(f"{type(error).__name__}: {error}")
-
-            return receive
-
-        with ExitStack() as stack:
-            for watch in self.source.watches():
-                sender: Any = watch.sender
-                if isinstance(sender, str):
-                    sender = apps.get_model(sender)
-                ours = receiver(watch)
-                watch.signal.connect(ours, sender=sender, weak=False)
-                stack.callback(watch.signal.disconnect, ours, sender=sender)
-            yield
-
 
 _ABOUT_ID = (
     "Give what your single sign-on sends to Elevate: `elevate_integration.conf.remote_user_id(user)` does, and "
     'ELEVATE["REMOTE_USER_ID"] says which field it is. An e-mail address changes, and Elevate would see a new person.'
 )
 _ABOUT_ROLLBACK = "Read the order from the database each time, and mark it through signals of the rows written in the transaction."
-
-
-def _writes(sql: str) -> bool:
-    return sql.lstrip("( \n\t").upper().startswith(_WRITING)

@@ -12,7 +12,7 @@ from elevate_integration import receivers
 from elevate_integration.testing import OrderSourceContract
 from tests.plainshop.contract import PlainShopContract
 from tests.plainshop.source import PlainSource
-from tests.testing.broken_sources import BROKEN
+from tests.testing.broken_sources import BROKEN, KeepsTheRefunded
 
 
 class TestPlainShop(PlainShopContract):
@@ -57,8 +57,6 @@ def test_the_sound_source_passes_each_of_these_tests(clean):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_source_that_only_forgets_lines_passes_the_tests_of_other_matters(clean):
-    from tests.testing.broken_sources import KeepsTheRefunded
-
     others = [name for name in BROKEN.values() if name != BROKEN[KeepsTheRefunded]]
     assert failures_of(KeepsTheRefunded, *others) == {}
 
