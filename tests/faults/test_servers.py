@@ -5,27 +5,12 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from tests.faults.servers import Office, end_connections_in_a_drain, postgres, restart_in_a_drain
+from tests.faults.servers import end_connections_in_a_drain, restart_in_a_drain
 
-pytestmark = [
-    pytest.mark.skipif(
-        connection.vendor != "postgresql",
-        reason="disturbs a PostgreSQL server of its own: runs where TEST_DATABASE_URL is PostgreSQL",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres() as made:
-        yield made
-
-
-@pytest.fixture
-def office(server, elevate, tmp_path):
-    made = Office(tmp_path, elevate, server)
-    yield made
-    made.close()
+pytestmark = pytest.mark.skipif(
+    connection.vendor != "postgresql",
+    reason="disturbs a PostgreSQL server of its own: runs where TEST_DATABASE_URL is PostgreSQL",
+)
 
 
 def test_a_database_that_restarts_in_mid_drain_costs_no_answer(office, server):

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.answers import SETTINGS, TROUBLES, always_too_late, drain_through, drain_while_away
+from tests.faults.answers import TROUBLES, always_too_late, drain_through, drain_while_away
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def short_times(elevate, settings):
-    settings.ELEVATE = {**settings.ELEVATE, **SETTINGS}
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("short_times")]
 
 
 @pytest.mark.parametrize("name", TROUBLES)
