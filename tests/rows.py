@@ -1,10 +1,12 @@
-"""Makes rows in every state for tests, without any order behind them."""
+"""Makes rows in every state for tests, without any order behind them, and people who may do so much."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from elevate_integration.lifecycle import AtElevate
@@ -45,3 +47,12 @@ def make_row(mapping: ProductMapping, **fields: Any) -> Registration:
     row.status = row.state.status
     row.save()
     return row
+
+
+def make_person(name: str, *codenames: str, **fields: Any) -> Any:
+    """Make somebody with exactly these permissions of ours; with a name that is none, the test fails."""
+    user = get_user_model().objects.create_user(name, "secret", **fields)
+    found = Permission.objects.filter(content_type__app_label="elevate_integration", codename__in=codenames)
+    assert found.count() == len(codenames)
+    user.user_permissions.set(found)
+    return user

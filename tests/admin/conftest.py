@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.test import Client
 
 from elevate_integration.models import ProductMapping, Registration
 from tests.plainshop.source import PlainSource
-from tests.rows import make_mapping, make_row
+from tests.rows import make_mapping, make_person, make_row
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +46,8 @@ def staff_client() -> Callable[..., Client]:
     """Log a member of staff in, with exactly these permissions of ours."""
 
     def log_in(*codenames: str) -> Client:
-        user = get_user_model().objects.create_user("staff@example.org", "secret", is_staff=True)
-        found = Permission.objects.filter(
-            content_type__app_label="elevate_integration", codename__in=codenames
-        )
-        assert found.count() == len(codenames)
-        user.user_permissions.set(found)
         client = Client()
-        client.force_login(user)
+        client.force_login(make_person("staff@example.org", *codenames, is_staff=True))
         return client
 
     return log_in

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from elevate_integration.models import ProductMapping, Registration
 from tests.api.source import AnyText
-from tests.rows import make_mapping, make_row
+from tests.rows import make_mapping, make_person, make_row
 
 Clients = Callable[..., APIClient]
 
@@ -50,12 +49,8 @@ def row(mapping: ProductMapping) -> Callable[..., Registration]:
 
 def log_in(name: str, *codenames: str) -> APIClient:
     """Log somebody in with exactly these permissions of ours."""
-    user = get_user_model().objects.create_user(name, "secret")
-    found = Permission.objects.filter(content_type__app_label="elevate_integration", codename__in=codenames)
-    assert found.count() == len(codenames)
-    user.user_permissions.set(found)
     client = APIClient()
-    client.force_login(user)
+    client.force_login(make_person(name, *codenames))
     return client
 
 
