@@ -26,13 +26,13 @@ from elevate_integration.models import (
 from elevate_integration.testing import FakeElevate
 from elevate_integration.testing.rules import CANCEL_PATH
 from example_project.demo.proof import deliver
+from example_project.demo.scenarios import BUNDLE, COURSE, FREE, OTHER, UNKNOWN, UNMAPPED
 from example_project.members.models import Member
 from example_project.store import services
 from example_project.store.catalogue import PASSWORD, STAFF_EMAIL, elevate_products, load_demo
 from example_project.store.models import Order, Payment, Product
 
-COURSE, OTHER, FREE, LIVE = "RB-BND-101", "RB-GNSS-210", "RB-ETH-001", "RB-WEB-0312"
-BUNDLE, UNMAPPED, UNKNOWN = "RB-CERT-BL", "RB-LIDAR-220", "RB-MON-300"
+LIVE = "RB-WEB-0312"
 KEY = "demo-key"
 ELEVATE = "https://learn.example.org"
 FIRST = (
