@@ -84,13 +84,13 @@ def render(
     return TemplateResponse(request, f"admin/{APP}/{template}", {**common, **context})
 
 
-def record(request: HttpRequest, objects: Iterable[Any], text: Any) -> None:
-    """Write one act into the history of each object."""
+def record(request: HttpRequest, objects: Iterable[Any], text: Any, *, flag: int = CHANGE) -> None:
+    """Write one act into the history of each object. flag: of Django's `LogEntry`."""
     found = list(objects)
     person = request.user.pk
     if found and person is not None:
         LogEntry.objects.log_actions(
-            user_id=person, queryset=found, action_flag=CHANGE, change_message=str(text)
+            user_id=person, queryset=found, action_flag=flag, change_message=str(text)
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from import_export.admin import ImportExportMixin
@@ -20,7 +20,8 @@ from import_export.forms import ExportForm
 from import_export.resources import ModelResource
 from import_export.widgets import Widget
 
-from elevate_integration.admin.base import address
+from elevate_integration.admin.base import address, record
+from elevate_integration.admin.forms import MappingForm
 from elevate_integration.models import ProductMapping
 from elevate_integration.staff import mapping_mistakes
 from elevate_integration.staff.spreadsheets import is_formula
@@ -85,15 +86,7 @@ class MappingResource(ModelResource):  # type: ignore[misc]
 
     class Meta:
         model = ProductMapping
-        fields = (
-            "product_key",
-            "product_title",
-            "remote_product_id",
-            "remote_registration_url",
-            "send_email",
-            "active",
-            "not_for_elevate",
-        )
+        fields = MappingForm.Meta.fields
         export_order = fields
         import_order = fields
         import_id_fields = ("product_key", "remote_product_id")
@@ -188,14 +181,7 @@ class FileTransfer(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc]
     def generate_log_entries(self, result: Result, request: HttpRequest) -> None:
         """Write the import into the history of each mapping, whatever the host's settings say."""
         for kind, flag in (("new", ADDITION), ("update", CHANGE)):
-            rows = list(_rows(result, kind))
-            if rows:
-                LogEntry.objects.log_actions(
-                    user_id=str(request.user.pk),
-                    queryset=rows,
-                    action_flag=flag,
-                    change_message=_("Imported from a file."),
-                )
+            record(request, _rows(result, kind), _("Imported from a file."), flag=flag)
 
     def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
         """Do what the form does after a save."""
