@@ -138,9 +138,10 @@ def test_a_product_without_mapping_is_listed(requests_atomic, elevate, deliver):
 
 
 def test_a_shopper_buys_while_elevate_is_away(ethics, settings, deliver):
-    settings.ELEVATE = {**settings.ELEVATE, "URL": "http://127.0.0.1:9"}
+    away = {"URL": "http://127.0.0.1:9", "RETRY_FIRST": 60.0, "RETRY_CEILING": 60.0}
+    settings.ELEVATE = {**settings.ELEVATE, **away}
     shop.buy(shop.visitor(shop.member()), ethics)
-    deliver()
+    assert deliver() == 1
     assert statuses() == ["pending"]
 
 
