@@ -6,12 +6,14 @@ All references into the host are text: any primary key will do, and nothing of o
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+# Django looks for tables here.
+import elevate_integration.reconciled  # noqa: F401
+from elevate_integration.fields import ReferenceField
 from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcome, State, Status
 from elevate_integration.querysets import (
     MappingQuerySet,
@@ -22,20 +24,6 @@ from elevate_integration.querysets import (
 
 # As many of the longest IDs as `duplicate_ids` has room for.
 _DUPLICATES = 9
-
-
-class ReferenceField(models.CharField):
-    """Text that names something elsewhere and is compared to the letter on every database.
-
-    MySQL and MariaDB would otherwise take `a1`, `A1` and `á1` for the same order.
-    """
-
-    def db_parameters(self, connection: Any) -> Any:
-        """Ask MySQL and MariaDB for a binary collation."""
-        parameters = super().db_parameters(connection)
-        if connection.vendor == "mysql":
-            parameters["collation"] = "utf8mb4_bin"
-        return parameters
 
 
 class ProductMapping(models.Model):

@@ -48,6 +48,8 @@ FLOORS: dict[str, int] = {
     "prepared": 1,
     # 2, memory.
     "models": 2,
+    "fields": 2,
+    "reconciled": 2,
     "bulk": 2,
     "querysets": 2,
     "retrying": 2,
