@@ -35,6 +35,7 @@ FLOORS: dict[str, int] = {
     "elevate.client": 1,
     "elevate.addresses": 1,
     "elevate.connections": 1,
+    "elevate.network": 1,
     "orders.accounts": 1,
     "orders.amounts": 0,
     "orders.references": 1,
