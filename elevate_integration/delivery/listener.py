@@ -9,6 +9,7 @@ import logging
 import select
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from django.db import DatabaseError, connections
@@ -37,6 +38,30 @@ def notify() -> None:
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
     except DatabaseError:
         logger.warning("The worker could not be notified; it looks by itself within a second.", exc_info=True)
+
+
+def hears(seconds: float) -> bool:
+    """Tell whether a notification reaches another connection within some seconds, on a channel that wakes nobody.
+
+    A pooler that lends a connection for a transaction only forgets who listens. Raises what the driver raises.
+    """
+    using = database()
+    django_connection = connections.create_connection(using)
+    try:
+        django_connection.ensure_connection()
+        raw: Any = django_connection.connection
+        raw.autocommit = True
+        with raw.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}_doctor")
+        with connections[using].cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [f"{CHANNEL}_doctor"])
+        ends = monotonic() + seconds
+        while monotonic() < ends:
+            if _notified(raw):
+                return True
+        return False
+    finally:
+        django_connection.close()
 
 
 class Listener:

@@ -27,6 +27,7 @@ from elevate_integration import __version__
 
 from .connections import POOLS, Call, current, post
 from .errors import ElevateError, NotSent, OutcomeUnknown, Refused
+from .network import Route, trusting
 from .payloads import (
     DEFAULT_KEY_FIELDS,
     Answer,
@@ -124,6 +125,10 @@ class ElevateClient:
             except (requests.RequestException, OSError) as error:
                 raise NotSent(f"{self._base} does not answer: {_reason(error)}.") from None
             return response.status_code
+
+    def route(self) -> Route:
+        """Tell how calls go: which authorities they trust, and through which proxy. Connects to nothing."""
+        return self._new_line().route(self._base)
 
     def close(self) -> None:
         """Close the idle connections of all threads. A later call opens new ones."""
@@ -236,10 +241,7 @@ class _Trust:
         path = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         with self._lock:
             if path not in self._contexts:
-                folder = os.path.isdir(path)
-                self._contexts[path] = ssl.create_default_context(
-                    cafile=None if folder else path, capath=path if folder else None
-                )
+                self._contexts[path] = trusting(path)
             return self._contexts[path]
 
     def forget(self) -> None:
@@ -281,6 +283,11 @@ class _Line:
         return post(
             self._pool, self._targets[url], prepared.body, prepared.headers, connect=connect, read=read
         )
+
+    def route(self, base: str) -> Route:
+        """Tell which authorities and which proxy this line uses for a site."""
+        path = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
+        return Route(base, path, select_proxy(base, self._proxies) or "")
 
     def drop_if_stale(self) -> None:
         """Let go of a connection that the server may have closed, or that another process shares after a fork."""

@@ -1,0 +1,50 @@
+"""The API key by what earlier calls tell. Sends nothing."""
+
+from __future__ import annotations
+
+from elevate_integration.conf import conf
+from elevate_integration.delivery.gate import KEY
+from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding
+from elevate_integration.lifecycle import Outcome
+from elevate_integration.models import Attempt, Registration, database
+from elevate_integration.staff import delivery_state
+
+_NEWEST = 200
+
+
+def look_at_key() -> Finding:
+    """Tell by earlier calls alone whether Elevate took the key."""
+    using = database()
+    state = delivery_state()
+    how = (
+        "Nothing was sent: registering is the only other proof. The calls kept here were read. `--key` asks Elevate's"
+        " report, where that is part of your contract."
+    )
+    if state.gate == KEY:
+        since = f" since {state.gate_since:%Y-%m-%d %H:%M}" if state.gate_since else ""
+        text = f"Elevate refuses the key{since}."
+        return Finding(ERROR, "key.calls", text, how, "Compare ELEVATE['API_KEY'] with the one in Elevate.")
+    rows = Registration.objects.using(using).exclude(registered_at=None).order_by("-registered_at")
+    done = rows.values_list("registered_at", flat=True).first()
+    newest = Attempt.objects.using(using).order_by("-pk")[:_NEWEST]
+    refused = next((call.finished_at for call in newest if _was_about_key(call)), None)
+    if refused is not None and (done is None or refused > done):
+        text = (
+            f"The last refusal of the key was at {refused:%Y-%m-%d %H:%M}, and nothing was registered since."
+        )
+        mend = "Compare ELEVATE['API_KEY'] with the one in Elevate; retry a registration."
+        return Finding(WARNING, "key.calls", text, how, mend)
+    if done is None:
+        text = (
+            "Whether Elevate accepts the key cannot be told without side effects: nothing was registered yet."
+        )
+        return Finding(OK, "key.calls", text, how)
+    text = f"Elevate last registered somebody at {done:%Y-%m-%d %H:%M}, with the key that was set then."
+    return Finding(OK, "key.calls", text, how, data={"last_done": done.isoformat()})
+
+
+def _was_about_key(call: Attempt) -> bool:
+    if call.outcome != Outcome.REFUSED:
+        return False
+    fields = {pair[0] for pair in call.messages if isinstance(pair, list | tuple) and pair}
+    return call.status_code in (401, 403) or bool(fields & conf().key_fields)
