@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core.management import get_commands, load_command_class
 
 from elevate_integration.conf import KEYS
+from elevate_integration.elevate.reports import ReportFields
 from elevate_integration.importing import COLUMNS
 from elevate_integration.lifecycle import Status
 from elevate_integration.orders.source import OrderSource
@@ -32,6 +33,8 @@ def rows(heading: str) -> list[list[str]]:
 
 def shown(default: Any) -> str:
     """Write a default as the table does."""
+    if isinstance(default, ReportFields):
+        default = {}
     if isinstance(default, frozenset):
         default = sorted(default)
     if isinstance(default, str | list):

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -26,7 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from elevate_integration import __version__
 
 from .connections import POOLS, Call, current, post
-from .errors import ElevateError, NotSent, OutcomeUnknown, Refused
+from .errors import ElevateError, NotSent, OutcomeUnknown, Refused, ReportUnreadable
 from .network import Route, trusting
 from .payloads import (
     DEFAULT_KEY_FIELDS,
@@ -38,11 +38,14 @@ from .payloads import (
     read_cancel_answer,
     read_register_answer,
 )
+from .reports import Report, ReportRequest, read_report_answer
 
 USER_AGENT = f"django-elevate-integration/{__version__}"
 # Seconds. Servers drop idle connections, and a request written into a dropped one has an unknown outcome for nothing.
 IDLE_LIMIT = 30.0
 _CHUNK = 65_536
+
+Read = TypeVar("Read")
 
 
 class ElevateClient:
@@ -54,6 +57,8 @@ class ElevateClient:
     trust_env: whether proxies of the environment are used. ca_bundle: path of certificates to trust instead of the
     built-in ones; checking them cannot be switched off. max_body: bytes read of an answer.
     safe_statuses, key_fields: see `read_register_answer`.
+    report_path: of the Report API; a slash at its end would only be redirected, so it is dropped. report_key: where
+    reports have a key of their own. report_deadline, report_max_body: seconds and bytes, for reports are slow and large.
     """
 
     def __init__(
@@ -72,13 +77,20 @@ class ElevateClient:
         key_fields: frozenset[str] = DEFAULT_KEY_FIELDS,
         max_body: int = 1_000_000,
         user_agent: str = USER_AGENT,
+        report_path: str = "/api/reports",
+        report_key: str = "",
+        report_deadline: float = 120.0,
+        report_max_body: int = 50_000_000,
     ) -> None:
         self._secret = Secret(api_key)
-        del api_key  # Not among the locals of a traceback.
+        self._report_secret = Secret(report_key or api_key)
+        del api_key, report_key  # Not among the locals of a traceback.
         base = self._base = normalise_url(url)[0]
         self._trust_env, self._ca_bundle = trust_env, ca_bundle
         self._register_url = _address(base, register_path)
         self._cancel_url = _address(base, cancel_path)
+        self._report_url = _address(base, report_path.rstrip("/"))
+        self._report_deadline, self._report_max_body = report_deadline, report_max_body
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._deadline = deadline
@@ -113,6 +125,16 @@ class ElevateClient:
         received = self._exchange(prepared, "cancellation")
         return received.read_by(read_cancel_answer, self._rules)
 
+    def report(self, request: ReportRequest) -> Report:
+        """Read the registrations of a stretch of time; raises `ReportUnreadable` unless every line was read."""
+        prepared = self._prepare(self._report_url, request, secret=self._report_secret)
+        received = self._exchange(
+            prepared, "report", deadline=self._report_deadline, max_body=self._report_max_body
+        )
+        reader = partial(read_report_answer, names=request.names)
+        rules = {"secret": self._report_secret, "key_fields": self._rules["key_fields"]}
+        return received.read_by(reader, rules)
+
     def reach(self) -> int:
         """Ask for the site's front page, without the key; gives the HTTP status. Raises NotSent when nobody answers."""
         with requests.Session() as session:
@@ -138,7 +160,13 @@ class ElevateClient:
             line.close()
         self._trust.forget()
 
-    def _prepare(self, url: str, request: RegisterRequest | CancelRequest) -> requests.PreparedRequest:
+    def _prepare(
+        self,
+        url: str,
+        request: RegisterRequest | CancelRequest | ReportRequest,
+        *,
+        secret: Secret | None = None,
+    ) -> requests.PreparedRequest:
         try:
             fields_json = json.dumps(request.fields(), allow_nan=False)
         except (TypeError, ValueError):
@@ -149,20 +177,32 @@ class ElevateClient:
         prepared = requests.PreparedRequest()
         prepared.method = "POST"
         prepared.url = url
-        prepared.body = self._secret.seal(fields_json)
+        prepared.body = (secret or self._secret).seal(fields_json)
         prepared.headers = CaseInsensitiveDict(self._headers)
         prepared.headers["Content-Length"] = str(len(prepared.body))
         return prepared
 
-    def _exchange(self, prepared: requests.PreparedRequest, operation: str) -> _Received:
+    def _exchange(
+        self,
+        prepared: requests.PreparedRequest,
+        operation: str,
+        *,
+        deadline: float | None = None,
+        max_body: int | None = None,
+    ) -> _Received:
         started = monotonic()
-        call = current.call = Call(ends=started + self._deadline, read_timeout=self._read_timeout)
-        connect_timeout = min(self._connect_timeout, self._deadline)
+        if deadline is None:
+            deadline, read_timeout = self._deadline, self._read_timeout
+        else:
+            # Nothing hangs on a lease: the server may think until the deadline before it says a word.
+            read_timeout = deadline
+        call = current.call = Call(ends=started + deadline, read_timeout=read_timeout)
+        connect_timeout = min(self._connect_timeout, deadline)
         line = self._line()
         failure = None
         try:
-            with line.send(prepared, connect_timeout, self._read_timeout) as response:
-                body, complete = _read_body(response, self._max_body)
+            with line.send(prepared, connect_timeout, read_timeout) as response:
+                body, complete = _read_body(response, max_body or self._max_body)
         except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether the body was on its way
             failure = _lost(error, operation, call)
         line.used_at = monotonic()
@@ -192,7 +232,7 @@ class _Received:
     path: str
     duration: float
 
-    def read_by(self, reader: Callable[..., Answer], rules: dict[str, Any]) -> Answer:
+    def read_by(self, reader: Callable[..., Read], rules: dict[str, Any]) -> Read:
         return reader(
             self.status,
             self.headers,
@@ -328,6 +368,12 @@ def _lost(error: Exception, operation: str, call: Call) -> ElevateError:
     """Judge a call without an answer by the one thing that is certain: whether its body was started."""
     reason = _reason(error)
     name = operation.capitalize()
+    if operation == "report":
+        return ReportUnreadable(
+            f"Report not read: {reason}. Ask again later; if this goes on, check the Elevate address, the network and the"
+            " certificates.",
+            trouble="not_reached",
+        )
     if not call.body_started:
         return NotSent(
             f"{name} not sent: {reason}. It will be tried again; if this goes on, check the Elevate address, the"

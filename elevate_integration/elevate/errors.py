@@ -6,7 +6,11 @@ repeated, the delivery policy knows when.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+ReportTrouble = Literal[
+    "not_reached", "hurried", "key_refused", "unknown_field", "wrong_address", "unreadable"
+]
 
 
 class ElevateError(Exception):
@@ -67,3 +71,47 @@ class OutcomeUnknown(ElevateError):  # noqa: N818 - named by its outcome
     """The call went out and its answer is lost or unreadable. Elevate may have acted: never count it as failed."""
 
     outcome: ClassVar[str] = "unknown"
+
+
+class ReportUnreadable(ElevateError):  # noqa: N818 - named by what it means
+    """A report that could not be read. It says nothing about what is at Elevate: never count anything as missing.
+
+    A report changes nothing at Elevate, so asking again is safe; `trouble` says whether it helps:
+
+    - "not_reached": nobody answered, or the answer was lost on the way.
+    - "hurried": asked too soon; wait `retry_after` seconds, or some seconds more than last time when it is None.
+    - "key_refused": the key, or reports are not part of what this site has bought.
+    - "unknown_field": this site spells `field` (a key of `ReportFields`, `""` when Elevate does not say) differently.
+    - "wrong_address": redirected, or nothing at the path.
+    - "unreadable": an answer, but not one that is understood.
+    """
+
+    outcome: ClassVar[str] = "not_sent"
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        trouble: ReportTrouble = "unreadable",
+        field: str = "",
+        status_code: int | None = None,
+        body: str = "",
+        messages: tuple[tuple[str, str], ...] = (),
+        retry_after: float | None = None,
+        duration: float = 0.0,
+    ) -> None:
+        super().__init__(
+            text,
+            status_code=status_code,
+            body=body,
+            messages=messages,
+            retry_after=retry_after,
+            duration=duration,
+        )
+        self.trouble = trouble
+        self.field = field
+
+    @property
+    def concerns_every_report(self) -> bool:
+        """Whether the next report would end the same way until a person mends the settings."""
+        return self.trouble in ("key_refused", "unknown_field", "wrong_address")
