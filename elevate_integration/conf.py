@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.module_loading import import_string
 
 from elevate_integration.elevate.payloads import normalise_url
+from elevate_integration.elevate.reports import ReportFields
 
 TextOrCallable = str | Callable[..., str]
 
@@ -31,8 +32,13 @@ class Conf:
     """The settings as the package uses them. Field names are the keys of the ELEVATE dict in lower case."""
 
     url: str = _setting("", "Address of the Elevate site, `https://…`. A pasted path is stripped.")
-    api_key: str = _setting(
-        "", "The site's API key. Keep it in the environment, not in the code.", repr=False
+    api_key: str | Callable[[], str] = _setting(
+        "",
+        "The site's API key, or a callable that gives it. Keep it in the environment, not in the code.",
+        repr=False,
+    )
+    api_key_file: str = _setting(
+        "", "Path of a file with the API key, instead of `API_KEY`. Read again when it changes."
     )
     order_source: str = _setting("", "Dotted path of the host's `OrderSource` class.")
     oscar: Mapping[str, Any] | None = _setting(
@@ -46,6 +52,14 @@ class Conf:
     )
     register_path: str = _setting("/api/registrations", "Path of the Registration API.")
     cancel_path: str = _setting("/registrations/cancel", "Path of the Cancellation API.")
+    report_path: str = _setting("/api/reports", "Path of the Report API, by which Elevate is compared.")
+    report_key: str = _setting(
+        "", "The Report API's own key, if your site has one. Empty: `API_KEY`.", repr=False
+    )
+    report_fields: ReportFields = _setting(
+        ReportFields(), "How your site spells the fields of a report: a dict, see `docs/reconcile.md`."
+    )
+    report_pause: float = _setting(4.0, "Seconds between two reports. Elevate turns away who asks sooner.")
     connect_timeout: float = _setting(10.0, "Seconds to wait for a connection.")
     read_timeout: float = _setting(60.0, "Seconds to wait for each piece of an answer.")
     call_deadline: float = _setting(90.0, "Seconds that one whole call may take.")
@@ -310,6 +324,8 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "key_fields": _each(_text),
     "digest_recipients": _each(_text),
     "admin_url": _folder,
+    "api_key": _or_callable(_text),
+    "api_key_file": lambda value: str(value).strip() if value else "",
     "unconfirmed": _choice("repeat_once", "hold"),
     "threads": lambda value: max(1, _count(value)),
     "seat_link_days": _days,
@@ -317,6 +333,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "payload": _payload,
     "mass_import_columns": _columns,
     "oscar": _options,
+    "report_fields": lambda value: ReportFields.from_mapping(value or {}),
     "order_fields": _options,
     "cancellations_email": _or_callable(_text),
     "cancellation_explanation": _or_callable(_text),

@@ -47,6 +47,7 @@ FLOORS: dict[str, int] = {
     "delivery.backoff": 1,
     "delivery.pace": 1,
     "prepared": 1,
+    "keys": 1,
     # 2, memory.
     "models": 2,
     "fields": 2,
@@ -68,6 +69,7 @@ FLOORS: dict[str, int] = {
     "delivery.queue": 3,
     "delivery.gate": 3,
     "delivery.sender": 3,
+    "delivery.clients": 3,
     "members": 3,
     # 4, long-running work, and what people decide.
     "delivery.sweep": 4,

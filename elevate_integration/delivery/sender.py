@@ -19,6 +19,7 @@ from elevate_integration.delivery.queue import Claimed, Result
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.elevate.errors import ElevateError, KeyRefused
 from elevate_integration.elevate.payloads import CancelRequest, RegisterRequest, amount_text
+from elevate_integration.keys import api_key
 from elevate_integration.lifecycle import Operation, Outcome
 from elevate_integration.models import Registration
 
@@ -30,12 +31,15 @@ Request = RegisterRequest | CancelRequest
 _ENGINE = Engine()
 
 
-def make_client() -> ElevateClient:
-    """Give a client for the Elevate site in the settings. One per worker; it keeps a session per thread."""
+def make_client(key: str | None = None) -> ElevateClient:
+    """Give a client for the Elevate site in the settings, with this key or (None) the one of now.
+
+    It keeps a session per thread.
+    """
     settings = conf()
     return ElevateClient(
         url=settings.url,
-        api_key=settings.api_key,
+        api_key=api_key() if key is None else key,
         register_path=settings.register_path,
         cancel_path=settings.cancel_path,
         connect_timeout=settings.connect_timeout,
@@ -45,6 +49,8 @@ def make_client() -> ElevateClient:
         ca_bundle=settings.ca_bundle,
         safe_statuses=settings.safe_statuses,
         key_fields=settings.key_fields,
+        report_path=settings.report_path,
+        report_key=settings.report_key,
     )
 
 

@@ -12,17 +12,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 
-from django.core.signals import setting_changed
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import gate, queue
+from elevate_integration.delivery.clients import Clients
 from elevate_integration.delivery.pace import Pace
 from elevate_integration.delivery.queue import Claimed, Result
-from elevate_integration.delivery.sender import Request, make_client, prepare, send
+from elevate_integration.delivery.sender import Request, prepare, send
 from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient
+from elevate_integration.keys import take_change
 from elevate_integration.models import DeliveryState, database
 from elevate_integration.sync import sync_order
 
@@ -37,7 +38,7 @@ _GATHER = 0.01
 _GAP = 0.002
 _LOOK_AGAIN = 0.05
 _DATABASE_AWAY = (OperationalError, InterfaceError)
-_Job = tuple[Claimed, Request]
+_Job = tuple[Claimed, Request, ElevateClient]
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +70,7 @@ class Worker:
         self._unsettled: list[Result] = []
         self._open = 0
         self._senders: list[threading.Thread] = []
-        self._client: ElevateClient | None = None
+        self._clients = Clients()
         self._last_heartbeat = float("-inf")
         self._ahead = queue.Ahead(None, None, None)
         self._looked_at = float("-inf")
@@ -136,6 +137,8 @@ class Worker:
         if self.stopping.is_set():
             return busy
         beat = self._beat()
+        if take_change():
+            gate.ask_again(database())
         if self._woken:
             # Who wakes us has written a mark: it is looked for at once, without asking first what is due.
             self._woken = False
@@ -224,29 +227,19 @@ class Worker:
             if isinstance(prepared, Result):
                 self._inbox.put(prepared)
             else:
-                self._jobs.put((one, prepared))
+                self._jobs.put((one, prepared, self._clients.now()))
                 self._start_senders()
 
     def _start_senders(self) -> None:
-        if self._client is None:
-            self._client = make_client()
-            setting_changed.connect(self._forget_client)
         if len(self._senders) < min(self._open, self.threads):
             name = f"elevate-sender-{len(self._senders) + 1}"
             thread = threading.Thread(target=self._send_loop, name=name, daemon=True)
             self._senders.append(thread)
             thread.start()
 
-    def _forget_client(self, **kwargs: object) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = make_client()
-
     def _send_loop(self) -> None:
         while (job := self._jobs.get()) is not None:
-            claimed, request = job
-            client = self._client
-            assert client is not None  # noqa: S101 - made before the first job is queued
+            claimed, request, client = job
             self._inbox.put(send(client, claimed, request))
 
     def _wait(self, seconds: float | None) -> None:
@@ -294,10 +287,7 @@ class Worker:
             thread.join()
         self._senders = []
         self._write_what_is_left()
-        if self._client is not None:
-            setting_changed.disconnect(self._forget_client)
-            self._client.close()
-            self._client = None
+        self._clients.close()
 
     def _write_what_is_left(self) -> None:
         """After a run that broke off: an answer that has come in must not turn into a doubt."""
