@@ -24,7 +24,7 @@ from django.template import Engine, TemplateSyntaxError
 
 from elevate_integration.conf import KEYS, Conf, conf, order_source
 from elevate_integration.delivery import dispatchers
-from elevate_integration.keys import read_key_file
+from elevate_integration.keys import read_key_file, why_unreadable
 from elevate_integration.models import Registration
 from elevate_integration.orders.fields import FieldOrderSource
 from elevate_integration.orders.source import OrderSource, Watch
@@ -91,7 +91,8 @@ def _api_key(settings: Conf) -> Iterator[checks.CheckMessage]:
         return
     if not settings.api_key:
         hint = (
-            'Set ELEVATE["API_KEY"] from the environment. The key is shown in the administration of Elevate.'
+            'Set ELEVATE["API_KEY"] from the environment, or ELEVATE["API_KEY_FILE"] to a file that holds it. The key '
+            "is shown in the administration of Elevate."
         )
         yield checks.Error("The API key is missing.", hint=hint, id="elevate.E005")
 
@@ -100,22 +101,19 @@ def _api_key_file(settings: Conf) -> Iterator[checks.CheckMessage]:
     path = Path(settings.api_key_file)
     if settings.api_key:
         text = 'Both ELEVATE["API_KEY"] and ELEVATE["API_KEY_FILE"] are set; the file counts.'
-        yield checks.Warning(text, hint="Leave one of them out.", id="elevate.W021")
+        yield checks.Warning(text, hint="Leave one of them out.", id="elevate.W008")
     try:
         read_key_file(str(path))
         open_to_all = path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or (
-            "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
-        )
-        text = f'ELEVATE["API_KEY_FILE"] {settings.api_key_file!r} gives no API key: {why}.'
+        text = f'ELEVATE["API_KEY_FILE"] {settings.api_key_file!r} gives no API key: {why_unreadable(error)}.'
         hint = "Write the key into it, on one line, readable for whoever delivers."
-        yield checks.Error(text, hint=hint, id="elevate.E021")
+        yield checks.Error(text, hint=hint, id="elevate.E022")
         return
     if open_to_all and os.name == "posix":
         text = f'ELEVATE["API_KEY_FILE"] {settings.api_key_file!r} can be read or written by everybody.'
         hint = "Take the rights of others away: `chmod o-rwx`."
-        yield checks.Warning(text, hint=hint, id="elevate.W022")
+        yield checks.Warning(text, hint=hint, id="elevate.W009")
 
 
 def _go_live(settings: Conf) -> Iterator[checks.CheckMessage]:

@@ -38,7 +38,8 @@ class Conf:
         repr=False,
     )
     api_key_file: str = _setting(
-        "", "Path of a file with the API key, instead of `API_KEY`. Read again when it changes."
+        "",
+        "Path of a file with the API key, instead of `API_KEY`. Read again and again, see `docs/key.md`.",
     )
     order_source: str = _setting("", "Dotted path of the host's `OrderSource` class.")
     oscar: Mapping[str, Any] | None = _setting(
@@ -153,6 +154,14 @@ class Conf:
         "Further columns of the export for Elevate's Mass Registration Import: header to a field of the "
         "registration, or to a callable (or its path) that gets it.",
     )
+    prune_attempts_after: int | None = _setting(
+        None, "Days after which `elevate_prune` deletes the records of calls. `None`: never."
+    )
+    forget_after: int | None = _setting(
+        None,
+        "Days without a change after which `elevate_prune` forgets the names and addresses of finished "
+        "registrations. `None`: never.",
+    )
     url_stripped: str = field(default="", repr=False)
 
     @property
@@ -176,15 +185,28 @@ def _parse() -> Conf:
 
 def parse(raw: Mapping[str, Any]) -> Conf:
     """Read an ELEVATE dict. Raises ImproperlyConfigured and names the nearest known key."""
+    found = _read(raw)
+    # Not among the variables of a traceback: it holds the API key.
+    del raw
+    if isinstance(found, str):
+        raise ImproperlyConfigured(found)
+    return found
+
+
+def _read(raw: Mapping[str, Any]) -> Conf | str:
+    """Give the settings, or what is wrong with them."""
     if not isinstance(raw, Mapping):
-        raise ImproperlyConfigured("ELEVATE must be a dict.")
+        return "ELEVATE must be a dict."
     values: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in KEYS:
             near = difflib.get_close_matches(str(key).upper(), KEYS, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ImproperlyConfigured(f"ELEVATE has an unknown key {key!r}.{hint}")
-        values[KEYS[key].name] = _convert(key, value)
+            return f"ELEVATE has an unknown key {key!r}.{hint}"
+        try:
+            values[KEYS[key].name] = _convert(key, value)
+        except (TypeError, ValueError, ImportError) as error:
+            return f"ELEVATE[{key!r}] cannot be used: {error}"
     base, stripped = normalise_url(values.get("url", ""))
     return Conf(**{**values, "url": base, "url_stripped": stripped})
 
@@ -194,12 +216,7 @@ def _convert(key: str, value: Any) -> Any:
     if convert is None:
         default = KEYS[key].default
         convert = _CONVERT_TYPE.get(type(default)) if default is not MISSING else None
-    if convert is None:
-        return value
-    try:
-        return convert(value)
-    except (TypeError, ValueError, ImportError) as error:
-        raise ImproperlyConfigured(f"ELEVATE[{key!r}] cannot be used: {error}") from error
+    return value if convert is None else convert(value)
 
 
 def _number(value: Any) -> float:
@@ -329,6 +346,8 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "unconfirmed": _choice("repeat_once", "hold"),
     "threads": lambda value: max(1, _count(value)),
     "seat_link_days": _days,
+    "prune_attempts_after": lambda value: None if value is None else _days(value),
+    "forget_after": lambda value: None if value is None else _days(value),
     "remote_user_id": _or_callable(_text),
     "payload": _payload,
     "mass_import_columns": _columns,

@@ -1,4 +1,4 @@
-"""The API key as it is now: text, a callable, or a file that is read again when it changes. Shows it to nobody.
+"""The API key as it is now: text, a callable, or a file that is read again and again. Shows it to nobody.
 
 A running worker asks before each call, so that a new key counts from the next call on, without a restart.
 """
@@ -21,20 +21,33 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN = 2.0
 
 
+class Key(str):
+    """An API key among the variables of a traceback, where its `repr` is what is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "[key]"
+
+
+class NoKey(ValueError):
+    """What was read holds no key; its text says why, without a word of it."""
+
+
 class _Looked:
     """What this process saw last."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        # A callable that asks for the key itself comes to an error of its own, and never to a standstill.
+        self.lock = threading.RLock()
         self.forget()
 
     def __repr__(self) -> str:
         return "[key]"
 
     def forget(self) -> None:
-        self.key = ""
+        self.key = Key()
         self.at = float("-inf")
-        self.stamp: tuple[int, int, int] | None = None
         self.problem = ""
         self.changed = False
 
@@ -49,11 +62,11 @@ def api_key() -> str:
     """
     settings = conf()
     if not settings.api_key_file and not callable(settings.api_key):
-        return str(settings.api_key)
+        return Key(settings.api_key)
     with _looked.lock:
         if monotonic() - _looked.at >= LOOK_AGAIN:
-            _look(settings.api_key_file, settings.api_key)
             _looked.at = monotonic()
+            _look(settings.api_key_file, settings.api_key)
         return _looked.key
 
 
@@ -66,42 +79,44 @@ def take_change() -> bool:
 
 
 def read_key_file(path: str) -> str:
-    """Read a key file. Raises OSError, and ValueError when it holds no key, or more than one line."""
-    text = Path(path).read_text(encoding="utf-8").strip()
-    if not text:
-        raise ValueError("it is empty")
-    if len(text.splitlines()) > 1:
-        raise ValueError("it has more than one line")
-    return text
+    """Read a key file. Raises OSError, UnicodeError, and NoKey when it holds no key, or more than one line."""
+    return _key_in(Path(path).read_text(encoding="utf-8-sig"))
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say why no key could be read. Of errors that are not ours the kind alone: their texts might quote the key."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, NoKey):
+        return str(error)
+    return "it is not UTF-8" if isinstance(error, UnicodeError) else type(error).__name__
+
+
+def _key_in(text: Any) -> Key:
+    if not isinstance(text, str):
+        raise NoKey("it is no text")
+    key = Key(text.strip())
+    del text  # Not among the variables of a traceback.
+    if not key:
+        raise NoKey("it is empty")
+    if len(key.splitlines()) > 1:
+        raise NoKey("it has more than one line")
+    return key
 
 
 def _look(path: str, source: Any) -> None:
-    problem = ""
-    stamp = None
     try:
-        if path:
-            found = Path(path).stat()
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            if stamp == _looked.stamp:
-                return
-            key = read_key_file(path)
-        else:
-            key = str(source() or "").strip()
-            problem = "" if key else "it gave no key"
-    except OSError as error:
-        key, problem = "", error.strerror or type(error).__name__
-    except ValueError as error:
-        # A file that is not UTF-8 would quote its bytes.
-        key, problem = "", type(error).__name__ if isinstance(error, UnicodeError) or not path else str(error)
-    except Exception as error:  # noqa: BLE001 - whatever a host's callable raises: its text might quote the key
-        key, problem = "", type(error).__name__
-    if problem and problem != _looked.problem:
-        where = path or 'the callable in ELEVATE["API_KEY"]'
-        logger.error("No API key could be read from %s: %s. The last key goes on being used.", where, problem)
-    _looked.problem = problem
-    if problem:
+        key = Key(read_key_file(path)) if path else _key_in(source())
+    except Exception as error:  # noqa: BLE001 - a host's callable may raise anything
+        problem = why_unreadable(error)
+        if problem != _looked.problem:
+            where = path or 'the callable in ELEVATE["API_KEY"]'
+            logger.error(
+                "No API key could be read from %s: %s. The last key goes on being used.", where, problem
+            )
+        _looked.problem = problem
         return
-    _looked.stamp = stamp
+    _looked.problem = ""
     if key != _looked.key:
         if _looked.key:
             logger.info("The API key changed; the next call takes the new one.")

@@ -39,6 +39,8 @@ _GAP = 0.002
 _LOOK_AGAIN = 0.05
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request, ElevateClient]
+# An answer and who asked; nobody where there was nothing to send.
+_Answer = tuple[Result, ElevateClient | None]
 
 
 @lru_cache(maxsize=1)
@@ -65,12 +67,14 @@ class Worker:
         self.poll = poll
         self.heard = heard
         self.stopping = threading.Event()
-        self._inbox: SimpleQueue[Result | None] = SimpleQueue()
+        self._inbox: SimpleQueue[_Answer | None] = SimpleQueue()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._unsettled: list[Result] = []
         self._open = 0
         self._senders: list[threading.Thread] = []
         self._clients = Clients()
+        # Whose key Elevate refused last, until the loop has looked whether there is another.
+        self._refused: ElevateClient | None = None
         self._last_heartbeat = float("-inf")
         self._ahead = queue.Ahead(None, None, None)
         self._looked_at = float("-inf")
@@ -137,7 +141,7 @@ class Worker:
         if self.stopping.is_set():
             return busy
         beat = self._beat()
-        if take_change():
+        if self._has_another_key():
             gate.ask_again(database())
         if self._woken:
             # Who wakes us has written a mark: it is looked for at once, without asking first what is due.
@@ -162,6 +166,11 @@ class Worker:
             busy |= sweep_if_due() is not None
         return busy
 
+    def _has_another_key(self) -> bool:
+        """Tell, once, whether there is another key than the one that was used or refused last."""
+        refused, self._refused = self._refused, None
+        return take_change() or (refused is not None and refused is not self._clients.now())
+
     def _gather(self) -> None:
         """Take the answers that have come in, and wait milliseconds for more while they keep coming.
 
@@ -176,10 +185,15 @@ class Worker:
             except Empty:
                 return
 
-    def _keep(self, result: Result | None) -> None:
-        if result is None:
+    def _keep(self, answer: _Answer | None) -> None:
+        if answer is None:
             self._woken = True
             return
+        result, client = answer
+        if result.key_refused:
+            self._refused = client
+        if client is not None:
+            self._clients.take_back(client)
         self._open -= 1
         self._unsettled.append(result)
 
@@ -225,9 +239,9 @@ class Worker:
             prepared = prepare(one)
             self._open += 1
             if isinstance(prepared, Result):
-                self._inbox.put(prepared)
+                self._inbox.put((prepared, None))
             else:
-                self._jobs.put((one, prepared, self._clients.now()))
+                self._jobs.put((one, prepared, self._clients.lend()))
                 self._start_senders()
 
     def _start_senders(self) -> None:
@@ -240,15 +254,15 @@ class Worker:
     def _send_loop(self) -> None:
         while (job := self._jobs.get()) is not None:
             claimed, request, client = job
-            self._inbox.put(send(client, claimed, request))
+            self._inbox.put((send(client, claimed, request), client))
 
     def _wait(self, seconds: float | None) -> None:
         """Sleep until an answer or a wake-up comes, `seconds` at most."""
         try:
-            result = self._inbox.get(timeout=seconds)
+            answer = self._inbox.get(timeout=seconds)
         except Empty:
             return
-        self._keep(result)
+        self._keep(answer)
 
     def _idle_seconds(self) -> float | None:
         if self._open and self._open >= self.threads:

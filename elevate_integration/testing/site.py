@@ -114,6 +114,10 @@ class FakeSite:
         self._store.clear()
         self.faults.clear()
 
+    def rotate_key(self, api_key: str) -> None:
+        """Take another API key from the next call on. Calls under way end with the one that they came with."""
+        self._api_key = api_key
+
     def fail(self, fault: str, times: int | None = 1, path: str | None = None, **options: Any) -> None:
         """Spoil the next matching POSTs: see the table in `elevate_integration.testing.faults`."""
         self.faults.fail(fault, times, path, **options)
@@ -128,6 +132,8 @@ class FakeSite:
         key = fields.get("api_key")
         fields = {name: value for name, value in fields.items() if name != "api_key"}
         self._store.note_call(path, fields)
+        # By the key of the moment in which the call came: a new one ends nothing that is under way.
+        is_ours = self._is_our_key(key)
         if self.on_call is not None:
             self.on_call(path, dict(fields))
         pause(self.latency + (fault.options.get("seconds", 0) if fault else 0))
@@ -135,7 +141,7 @@ class FakeSite:
             return Answer(self.refusal_status, {})
         if path not in {rules.REGISTER_PATH, rules.CANCEL_PATH}:
             return Answer(404, "Not found.")
-        if not self._is_our_key(key):
+        if not is_ours:
             return refusal(rules.WRONG_KEY, status=self.wrong_key_status)
         return self._register(fields) if path == rules.REGISTER_PATH else self._cancel(fields)
 
