@@ -10,6 +10,7 @@ from django.db import transaction
 from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import Registration, database
 from elevate_integration.retrying import retried
+from elevate_integration.stand_in import stand_in, stand_ins
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +40,13 @@ def identity_changed(old: str, new: str) -> IdentityChange:
     using = database()
     moved, sent, left = [], [], []
     with transaction.atomic(using=using):
-        rows = Registration.objects.using(using).filter(learner_key=old).order_by("pk").select_for_update()
+        olds, news = (old, *stand_ins(old)), (new, *stand_ins(new))
+        rows = (
+            Registration.objects.using(using).filter(learner_key__in=olds).order_by("pk").select_for_update()
+        )
         taken = set(
             Registration.objects.using(using)
-            .filter(learner_key=new)
+            .filter(learner_key__in=news)
             .values_list("order_ref", "seat_key", "remote_product_id")
         )
         for row in rows:
@@ -50,7 +54,9 @@ def identity_changed(old: str, new: str) -> IdentityChange:
                 left.append(row.pk)
                 continue
             moved.append(row.pk)
-            if _rename(row, old, new):
+            if row.erased:
+                row.learner_key = stand_in(new)
+            elif _rename(row, old, new):
                 sent.append(row.pk)
             row.save(
                 using=using, update_fields=["learner_key", "remote_user_id", "other_user_id", "updated_at"]

@@ -124,6 +124,7 @@ def _write(seat: Seat, mapping: ProductMapping, row: Mapping[str, str], actor: s
     made.amount_paid, made.product_title = found.amount_paid, found.product_title
     made.wanted, made.seat_active, made.at_elevate = True, True, AtElevate.PRESENT
     made.obstacle, made.problems, made.error_messages, made.due_at = Obstacle.NONE, "", [], None
+    made.forgotten_at = None
     made.registration_id, made.id_is_number = row["registration_id"], row["registration_id"].isdigit()
     made.product_url, made.site = row.get("product_url", "")[:500], conf().url
     made.registered_at = made.registered_at or database_now(using)

@@ -6,6 +6,7 @@ All references into the host are text: any primary key will do, and nothing of o
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from django.db import models, router
 from django.db.models import Q
@@ -21,6 +22,8 @@ from elevate_integration.querysets import (
     RegistrationQuerySet,
     UnmappedSaleQuerySet,
 )
+from elevate_integration.stand_in import is_stand_in, stand_ins
+from elevate_integration.wishes import FORGOTTEN
 
 # As many of the longest IDs as `duplicate_ids` has room for.
 _DUPLICATES = 9
@@ -268,6 +271,8 @@ class Registration(models.Model):
     site = models.CharField(_("Elevate site"), max_length=200, blank=True)
     registered_at = models.DateTimeField(_("registered"), null=True)
     cancelled_at = models.DateTimeField(_("cancelled"), null=True)
+    # Since when names and addresses are gone. An erased learner's keys are stand-ins besides, see `stand_in`.
+    forgotten_at = models.DateTimeField(_("forgotten"), null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -280,6 +285,7 @@ class Registration(models.Model):
         permissions = [
             ("retry_registration", "Can retry registrations"),
             ("cancel_registration", "Can cancel registrations"),
+            ("forget_member", "Can forget a member on request"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -332,8 +338,29 @@ class Registration(models.Model):
         """Who has which product: registrations of one pair cover each other."""
         return self.learner_key, self.remote_product_id
 
+    @property
+    def erased(self) -> bool:
+        """Whether it is no longer known whose this is, since the learner was forgotten on request."""
+        return is_stand_in(self.learner_key)
+
+    def is_of(self, learner_key: str) -> bool:
+        """Tell whether this is the registration of a learner, forgotten or not."""
+        return learner_key == self.learner_key or (self.erased and self.learner_key in stand_ins(learner_key))
+
+    def has_email(self, email_key: str) -> bool:
+        """Tell whether the learner has an e-mail address, forgotten or not."""
+        return email_key == self.email_key or (
+            is_stand_in(self.email_key) and self.email_key in stand_ins(email_key)
+        )
+
     def put(self, state: State) -> None:
-        """Take over a state. Saves nothing and leaves `due_at` to the caller."""
+        """Take over a state. Saves nothing and leaves `due_at` to the caller.
+
+        What was forgotten cannot be sent: it is held until sync has read the details from the order again.
+        """
+        if self.forgotten_at is not None and state.next_operation is Operation.REGISTER:
+            state = replace(state, obstacle=Obstacle.INCOMPLETE)
+            self.problems = FORGOTTEN
         self.wanted = state.wanted
         self.at_elevate = state.at_elevate
         self.obstacle = state.obstacle

@@ -17,6 +17,7 @@ from elevate_integration.lifecycle import LIVE, Obstacle
 from elevate_integration.models import Registration
 from elevate_integration.prepared import Prepared
 from elevate_integration.reading import put
+from elevate_integration.stand_in import stand_ins
 from elevate_integration.wishes import SAME_EMAIL
 
 
@@ -38,8 +39,9 @@ def neighbours(
 
     held: the order's own rows, which are left out. locking: whether the rows are locked.
     """
-    addresses = {row.email_key for row in asking}
-    learners, products = {learner for learner, _ in pairs}, {product for _, product in pairs}
+    addresses = _also_forgotten(row.email_key for row in asking)
+    learners = _also_forgotten(learner for learner, _ in pairs)
+    products = {product for _, product in pairs}
     own = {row.pk for row in held}
     found: dict[int, Registration] = {}
     if connections[using].vendor == "mysql":
@@ -76,6 +78,32 @@ def _ask(
 _NEIGHBOURS = Prepared(_ask)
 
 
+def _also_forgotten(keys: Iterable[str]) -> set[str]:
+    return {form for key in keys for form in (key, *stand_ins(key))}
+
+
+def know_again(
+    rows: Collection[Registration], pairs: Collection[tuple[str, str]]
+) -> list[Registration]:
+    """Give rows that were erased back their learner key in memory, where their learner wants the product again.
+
+    Without it they would not cover each other, and a refund of the one would end the access that the other gives.
+    """
+    if not any(row.erased for row in rows):
+        return []
+    learners = {form: learner for learner, _ in pairs for form in stand_ins(learner)}
+    taken = {(row.order_ref, row.seat_key, *row.pair) for row in rows}
+    known = []
+    for row in rows:
+        pair = learners.get(row.learner_key, ""), row.remote_product_id
+        place = (row.order_ref, row.seat_key, *pair)
+        if pair in pairs and place not in taken:
+            row.learner_key = pair[0]
+            taken.add(place)
+            known.append(row)
+    return known
+
+
 def hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration], now: datetime) -> None:
     """Hold a learner whose e-mail address Elevate already knows under another user ID: a person must look."""
     known: dict[str, set[str]] = defaultdict(set)
@@ -83,8 +111,8 @@ def hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration]
         if row.at_elevate in LIVE:
             known[row.email_key].add(row.remote_user_id)
     for row in asking:
-        others = known[row.email_key] - {row.remote_user_id}
-        held = bool(others) and row.remote_user_id not in known[row.email_key]
+        ids = known[row.email_key].union(*(known[form] for form in stand_ins(row.email_key)))
+        held = bool(ids) and row.remote_user_id not in ids
         if held == (row.obstacle == Obstacle.IDENTITY):
             continue
         row.obstacle = Obstacle.IDENTITY if held else Obstacle.NONE

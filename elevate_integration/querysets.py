@@ -13,6 +13,7 @@ from elevate_integration.lifecycle import Obstacle, Status
 
 # The statuses in which a row that is not due waits for a person. A cancel does where the brake holds it back.
 TROUBLED = (Status.HELD, Status.REFUSED, Status.UNCONFIRMED, Status.CANCEL_REFUSED)
+FINISHED = (Status.REGISTERED, Status.COVERED, Status.WITHDRAWN, Status.CANCELLED)
 IN_TROUBLE = models.Q(status__in=TROUBLED, due_at=None) | models.Q(
     status=Status.CANCELLING, obstacle=Obstacle.PARKED
 )
@@ -56,6 +57,10 @@ class RegistrationQuerySet(QuerySet):
         """Give the rows that wait for a person."""
         # The statuses once more, for their index: the OR alone would read the whole table.
         return self.filter(IN_TROUBLE, status__in=(*TROUBLED, Status.CANCELLING))
+
+    def finished(self) -> RegistrationQuerySet:
+        """Give the rows with which nothing happens any more, unless the order changes or a person wants it."""
+        return self.filter(status__in=FINISHED, claim_token=None, due_at=None, duplicate_ids=None)
 
     def parked(self) -> RegistrationQuerySet:
         """Give the cancels that the brake holds back."""

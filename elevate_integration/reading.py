@@ -29,7 +29,8 @@ def make(ref: str, wanting: Wanting, now: datetime, *, trigger: str, actor: str)
 
 
 def take_details(row: Registration, found: Details) -> None:
-    """Take over what will be sent, and hold the row while it cannot be sent."""
+    """Take over what will be sent, and hold the row while it cannot be sent. What was forgotten is known again."""
+    row.forgotten_at = None
     row.learner_key = found.learner_key
     row.remote_user_id = found.remote_user_id
     row.firstname, row.lastname = found.firstname, found.lastname
@@ -45,11 +46,22 @@ def take_details(row: Registration, found: Details) -> None:
         row.obstacle = Obstacle.NONE
 
 
+def stays_forgotten(row: Registration, reading: Reading) -> bool:
+    """Whether an order that is read again must not bring back what was forgotten.
+
+    It may where the learner is wanted at Elevate anew: the seat is paid for again, or a person said so.
+    """
+    wanted_anew = row.wanted or (reading.active and not row.seat_active)
+    return row.forgotten_at is not None and not wanted_anew
+
+
 def put(row: Registration, state: State, now: datetime) -> None:
     """Take over a state and say when the next call is due. An open call keeps its lease; settle goes on from there."""
     row.put(state)
     if row.claim_token is not None:
         return
+    if row.forgotten_at is not None:
+        state = row.state
     if state.next_operation is None:
         row.due_at = None
     elif row.due_at is None:

@@ -35,10 +35,11 @@ from elevate_integration.models import (
     UnmappedSale,
     database,
 )
-from elevate_integration.neighbours import asks_for_email, hold_same_email, neighbours
+from elevate_integration.neighbours import asks_for_email, hold_same_email, know_again, neighbours
 from elevate_integration.orders.source import Seat, Snapshot
 from elevate_integration.prepared import Prepared
-from elevate_integration.reading import make, needs_second_read, put, read_wish, take_details
+from elevate_integration.reading import make, needs_second_read, put, read_wish, stays_forgotten, take_details
+from elevate_integration.stand_in import stand_in
 from elevate_integration.wishes import Plan, Reading, clean, derive
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ _READ_BY_SYNC = (
     "seat_key", "seat_active", "missing", "unwanted_at", "remote_product_id", "learner_key", "remote_user_id",
     "firstname", "lastname", "email", "email_key", "amount_paid", "amount_now", "product_title", "problems",
     "other_user_id", "wanted", "obstacle", "status", "confirmed", "doubts", "staff_cancelled", "error_messages",
-    "due_at", "trigger", "actor", "cancel_details", "brake_released", "failures", "updated_at",
+    "due_at", "trigger", "actor", "cancel_details", "brake_released", "failures", "updated_at", "forgotten_at",
 )  # fmt: skip
 
 
@@ -96,6 +97,7 @@ class _Work:
     changed: list[Registration] = field(default_factory=list)
     sales: list[UnmappedSale] = field(default_factory=list)
     others: list[Registration] = field(default_factory=list)
+    known_again: list[Registration] = field(default_factory=list)
     moved_on: list[Registration] = field(default_factory=list)
     cancelled: int = 0
     withheld: int = 0
@@ -231,6 +233,8 @@ def _work_out(
     pairs = {row.pair for row in (*new, *altered, *asking)} | {pairs_before[row.pk] for row in altered}
     pairs = {pair for pair in pairs if pair[0]}
     others = neighbours(asking, pairs, held, using, locking=locking)
+    known_again = know_again([*held, *new, *others], pairs)
+    work.known_again = [row for row in known_again if row.order_ref != ref]
     hold_same_email(asking, [*held, *others], now)
     covered = decide([*held, *new, *others], pairs, now)
     work.others = [row for row in covered if row.order_ref != ref]
@@ -351,12 +355,14 @@ def _follow(
 ) -> None:
     was_wanted, was_read = row.wanted, (row.unwanted_at, row.missing)
     row.seat_key = reading.seat_key
-    row.other_user_id = reading.other_user_id
+    # Beside what was erased not even another's ID is kept: that there is one can be seen all the same.
+    row.other_user_id = stand_in(reading.other_user_id) if row.erased else reading.other_user_id
     if reading.details is not None and row.at_elevate == AtElevate.ABSENT and row.claim_token is None:
-        take_details(row, reading.details)
-        row.other_user_id = "" if row.remote_user_id == reading.other_user_id else reading.other_user_id
-        if not row.touched and mapping is not None and mapping.sells:
-            row.remote_product_id = mapping.remote_product_id
+        if not stays_forgotten(row, reading):
+            take_details(row, reading.details)
+            row.other_user_id = "" if row.remote_user_id == reading.other_user_id else reading.other_user_id
+            if not row.touched and mapping is not None and mapping.sells:
+                row.remote_product_id = mapping.remote_product_id
     elif reading.details is not None:
         amount = reading.details.amount_paid
         row.amount_now = None if amount == row.amount_paid else amount
@@ -381,6 +387,8 @@ def _write(work: _Work, using: str, now: datetime) -> None:
         UnmappedSale.objects.using(using).bulk_create(work.sales, ignore_conflicts=True)
     if work.recheck:
         marks.insert(work.order_ref, using=using, seconds=conf().cancel_grace)
+    for row in work.known_again:
+        Registration.objects.using(using).filter(pk=row.pk).update(learner_key=row.learner_key)
     save(work.others, using)
 
 

@@ -22,6 +22,7 @@ NO_NAME = "no_name"
 BAD_AMOUNT = "bad_amount"
 TOO_LONG = "too_long"
 SAME_EMAIL = "same_email"
+FORGOTTEN = "forgotten"
 
 _LIMITS = {"remote_user_id": 190, "firstname": 500, "lastname": 500, "email": 254}
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
@@ -50,12 +51,21 @@ class Held(Protocol):
     learner_key: str
     remote_user_id: str
     remote_product_id: str
-    email_key: str
     seat_active: bool
 
     @property
     def touched(self) -> bool:
         """Whether anything may have reached Elevate."""
+
+    @property
+    def erased(self) -> bool:
+        """Whether it is no longer known whose this is."""
+
+    def is_of(self, learner_key: str) -> bool:
+        """Tell whether it is a learner's, also where the learner was forgotten."""
+
+    def has_email(self, email_key: str) -> bool:
+        """Tell whether an address is the learner's, also where it was forgotten."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +264,7 @@ class _Derivation:
             if gone is not row:
                 self.readings[gone.pk] = Reading(gone.pk, seat.key, active=False)
         if row is not None:
-            same = row.learner_key == found.learner_key
+            same = row.erased or row.learner_key == found.learner_key
             kept = found if same or not (other_id or row.touched) else None
             self.readings[row.pk] = Reading(
                 row.pk, seat.key, active=seat.active, details=kept, other_user_id=other_id
@@ -271,7 +281,7 @@ class _Derivation:
         taken: dict[int, Held] = {}
         old_seat = None
         for row in self.orphans:
-            fits = row.mapping_id in wanted and row.learner_key == learner_key and row.mapping_id not in taken
+            fits = row.mapping_id in wanted and row.is_of(learner_key) and row.mapping_id not in taken
             if fits and old_seat in (None, row.seat_key):
                 old_seat = row.seat_key
                 taken[row.mapping_id] = row
@@ -282,6 +292,7 @@ class _Derivation:
 def _match(rows: list[Held], found: Details) -> tuple[Held | None, str]:
     """Find the row of a seat's learner; with it the ID under which the same person appears now, if another."""
     exact = next((row for row in rows if row.learner_key == found.learner_key), None)
+    exact = exact or next((row for row in rows if row.is_of(found.learner_key)), None)
     if exact is not None:
         # After `identity_changed` the key is new, and what Elevate was told is still the old ID.
         told_otherwise = exact.remote_user_id and exact.remote_user_id != found.remote_user_id
@@ -290,8 +301,12 @@ def _match(rows: list[Held], found: Details) -> tuple[Held | None, str]:
         # A learner who can no longer be read (his account was deleted) is no refund.
         seated = [row for row in rows if row.seat_active] or rows
         return next((row for row in seated if row.touched), seated[0]), ""
+    erased = next((row for row in rows if row.erased and row.seat_active), None)
+    if erased is not None:
+        # Perhaps the same account, made anonymous; perhaps somebody else. Nobody is cancelled or registered on a guess.
+        return erased, (found.remote_user_id or found.learner_key) if erased.touched else ""
     known = [row for row in rows if row.touched and row.seat_active and found.email]
-    same_person = next((row for row in known if row.email_key == found.email_key), None)
+    same_person = next((row for row in known if row.has_email(found.email_key)), None)
     if same_person is not None:
         return same_person, found.remote_user_id or found.learner_key
     return next((row for row in rows if not row.touched), None), ""

@@ -65,6 +65,9 @@ PROBLEMS: dict[str, Text] = {
     "no_name": _("The learner has neither a first nor a last name. Add it in the store."),
     "bad_amount": _("The amount paid cannot be sent: it is negative, missing or has parts of a cent."),
     "too_long": _("A name, e-mail address or user ID is too long for Elevate. Shorten it in the store."),
+    "forgotten": _(
+        "The learner's details were forgotten. They are read from the order again, and then it goes on by itself."
+    ),
     "same_email": _(
         "The store now gives this e-mail address another user ID. Check whether it is the same person: "
         "if so, Retry; if not, correct the address in the store."

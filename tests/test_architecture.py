@@ -48,6 +48,7 @@ FLOORS: dict[str, int] = {
     "delivery.pace": 1,
     "prepared": 1,
     "keys": 1,
+    "stand_in": 1,
     # 2, memory.
     "models": 2,
     "fields": 2,
@@ -80,6 +81,7 @@ FLOORS: dict[str, int] = {
     "doctor": 4,
     "resync": 4,
     "importing": 4,
+    "forgetting": 4,
     "staff": 4,
     "overview": 4,
     "digest": 4,

@@ -47,6 +47,14 @@ class Row:
     remote_product_id: str
     touched: bool = True
     seat_active: bool = True
+    # Who it was, once the learner was erased.
+    erased: str = ""
+
+    def is_of(self, learner_key: str) -> bool:
+        return learner_key in (self.learner_key, self.erased)
+
+    def has_email(self, email_key: str) -> bool:
+        return email_key == self.email_key
 
 
 ETHICS = Mapping(1, "course:ETHICS", "ABCD1234")

@@ -42,7 +42,7 @@ _CLAIMED = (
 _SETTLED = (
     "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
     "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
-    "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at", "duplicate_ids",
+    "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at", "duplicate_ids", "problems",
 )  # fmt: skip
 
 

@@ -144,6 +144,7 @@ class Migration(migrations.Migration):
                 ('site', models.CharField(blank=True, max_length=200, verbose_name='Elevate site')),
                 ('registered_at', models.DateTimeField(null=True, verbose_name='registered')),
                 ('cancelled_at', models.DateTimeField(null=True, verbose_name='cancelled')),
+                ('forgotten_at', models.DateTimeField(null=True, verbose_name='forgotten')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
                 ('mapping', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='registrations', to='elevate_integration.productmapping', verbose_name='product mapping')),
@@ -151,7 +152,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'registration',
                 'verbose_name_plural': 'registrations',
-                'permissions': [('retry_registration', 'Can retry registrations'), ('cancel_registration', 'Can cancel registrations')],
+                'permissions': [('retry_registration', 'Can retry registrations'), ('cancel_registration', 'Can cancel registrations'), ('forget_member', 'Can forget a member on request')],
                 'default_permissions': ('view',),
             },
         ),

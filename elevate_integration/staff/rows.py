@@ -121,7 +121,7 @@ def _change(
     row.put(state)
     row.trigger, row.actor = by
     if not claimed:
-        row.due_at = now if state.next_operation is not None else None
+        row.due_at = now if row.state.next_operation is not None else None
     row.updated_at = now
     names = [name for name in fields if getattr(row, name) != before[name]]
     row.save(using=using, update_fields=[*names, "updated_at"])
