@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from typing import Any, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from elevate_integration.testing.fake import FakeElevate
 from elevate_integration.testing.store import RegisterTwice
@@ -36,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m elevate_integration.testing",
         description="A fake Elevate for tests and demonstrations. Listens on this machine only.",
-        epilog="While it runs: GET /_fake/registrations, GET /_fake/calls, and GET, POST or DELETE /_fake/faults.",
+        epilog="While it runs: GET /_fake/registrations, POST there what was registered at Elevate itself, GET /_fake/calls, and"
+        " GET, POST or DELETE /_fake/faults.",
     )
     parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")
     parser.add_argument(
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tls", action="store_true", help="HTTPS with a throw-away certificate (needs trustme)"
     )
     _add_switches(parser)
+    _add_report_switches(parser)
     return parser
 
 
@@ -75,6 +78,29 @@ def _add_switches(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cancel-body", default='{"success": true}', help="JSON or plain text; may be empty")
     group.add_argument("--id-as-string", action="store_true")
     group.add_argument("--refuse-empty-names", action="store_true")
+
+
+def _add_report_switches(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("its reports")
+    group.add_argument("--report-key", default="", help="their own key (default: the API key)")
+    group.add_argument(
+        "--report-limit", type=int, metavar="N", help="cut answers after so many registrations"
+    )
+    group.add_argument(
+        "--report-pause", type=float, default=0.0, metavar="SECONDS", help="429 to whoever asks sooner"
+    )
+    group.add_argument("--report-zone", default="UTC", metavar="NAME", help="time zone (default: UTC)")
+    group.add_argument("--report-flat", action="store_true", help="user.email instead of nested")
+    group.add_argument(
+        "--report-rename",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="a field that this site spells otherwise",
+    )
+    group.add_argument(
+        "--cold-storage", action="append", default=[], metavar="ID", help="a product without reports"
+    )
 
 
 def _fake(options: argparse.Namespace) -> FakeElevate:
@@ -92,7 +118,25 @@ def _fake(options: argparse.Namespace) -> FakeElevate:
     fake.cancel_body = _json_or_text(options.cancel_body)
     fake.id_as_string = options.id_as_string
     fake.empty_names = not options.refuse_empty_names
+    _set_reports(fake, options)
     return fake
+
+
+def _set_reports(fake: FakeElevate, options: argparse.Namespace) -> None:
+    reports = fake.reports
+    reports.key = options.report_key
+    reports.limit = options.report_limit
+    reports.pause = options.report_pause
+    reports.flat = options.report_flat
+    try:
+        reports.zone = ZoneInfo(options.report_zone)
+    except ZoneInfoNotFoundError:
+        raise ValueError(f"--report-zone: there is no time zone {options.report_zone}") from None
+    reports.cold_storage.update(options.cold_storage)
+    for old, new in (_pair(text) for text in options.report_rename):
+        if old not in reports.fields or not new:
+            raise ValueError(f"--report-rename: OLD=NEW is needed, OLD one of {', '.join(reports.fields)}")
+        reports.fields[new] = reports.fields.pop(old)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from html import escape
 from typing import Any
 
 from elevate_integration.testing import rules
 from elevate_integration.testing.answers import HTML, Answer
+from elevate_integration.testing.reports import REPORT_PATH, RESOURCE
 from elevate_integration.testing.site import FakeSite
 
 CONTROL_PREFIX = "/_fake/"
@@ -45,6 +47,10 @@ def answer(site: FakeSite, method: str, path: str, body: bytes) -> Answer:
         return _page(
             "Method not allowed", "<p>Only POST is allowed here.</p>", status=405, headers={"Allow": "POST"}
         )
+    if path == REPORT_PATH + "/":
+        return Answer(301, headers={"Location": REPORT_PATH})
+    if path == REPORT_PATH:
+        return _report_fields(site)
     if path == "/":
         return _catalogue(site)
     if path.startswith(PRODUCT_PREFIX):
@@ -58,6 +64,12 @@ def _catalogue(site: FakeSite) -> Answer:
         for product_id, title in list(site.products.items())
     ]
     return _page("Catalogue", "<ul>\n" + "\n".join(items) + "\n</ul>")
+
+
+def _report_fields(site: FakeSite) -> Answer:
+    """The page on which a site lists the fields of its reports."""
+    items = "\n".join(f"<li><code>{escape(name)}</code></li>" for name in site.reports.fields)
+    return _page("Reports", f"<h2>{RESOURCE}</h2>\n<ul>\n{items}\n</ul>")
 
 
 def _product(site: FakeSite, slug: str) -> Answer:
@@ -81,6 +93,8 @@ def _control(site: FakeSite, method: str, name: str, body: bytes) -> Answer:
     match method, name:
         case "GET", "registrations":
             return Answer(data={"registrations": [held.as_json() for held in site.registrations]})
+        case "POST", "registrations":
+            return _add_registration(site, body)
         case "GET", "calls":
             return Answer(data={"calls": [{"path": path, "fields": fields} for path, fields in site.calls]})
         case "GET", "faults":
@@ -90,7 +104,20 @@ def _control(site: FakeSite, method: str, name: str, body: bytes) -> Answer:
         case "DELETE", "faults":
             site.clear_faults()
             return _faults(site)
-    return Answer(404, {"error": "Known: GET registrations, GET calls, and GET, POST or DELETE faults."})
+    return Answer(
+        404, {"error": "Known: GET or POST registrations, GET calls, and GET, POST or DELETE faults."}
+    )
+
+
+def _add_registration(site: FakeSite, body: bytes) -> Answer:
+    try:
+        options: dict[str, Any] = json.loads(body)
+        if "at" in options:
+            options["at"] = datetime.fromisoformat(options["at"])
+        held = site.add_registration(**options)
+    except (ValueError, TypeError, RecursionError) as error:
+        return Answer(400, {"error": f"Not a registration: {error}"})
+    return Answer(data=held.as_json())
 
 
 def _add_fault(site: FakeSite, body: bytes) -> Answer:

@@ -54,7 +54,7 @@ def registration_errors(fields: dict[str, Any], *, empty_names: bool = False) ->
         if not isinstance(fields.get(name), str) and not _is_integer(fields.get(name)):
             errors.setdefault(name, f"The {name} must be a string.")
     errors = _wrong_type(fields, str, "a string", "firstname", "lastname", "email", "explanation") | errors
-    if not _is_amount(fields.get("amount_paid")):
+    if not is_amount(fields.get("amount_paid")):
         errors.setdefault("amount_paid", "The amount_paid must be a number.")
     return errors | _wrong_type(fields, bool, "true or false", "send_email")
 
@@ -102,7 +102,8 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_amount(value: object) -> bool:
+def is_amount(value: object) -> bool:
+    """Whether the page would take it for an amount: a number, or one written as text."""
     if isinstance(value, str):
         return _NUMBER.fullmatch(value.strip()) is not None
     return _is_integer(value) or (isinstance(value, float) and math.isfinite(value))

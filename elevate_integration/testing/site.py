@@ -1,16 +1,18 @@
-"""The fake's mind without the HTTP: products, switches, hooks, and the answer to a register or a cancel."""
+"""The fake's mind without the HTTP: products, switches, hooks, and the answer to a register, a cancel or a report."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 from urllib.parse import quote, unquote
 
-from elevate_integration.testing import rules
+from elevate_integration.testing import reports, rules
 from elevate_integration.testing.answers import Answer, refusal
 from elevate_integration.testing.faults import Fault, FaultQueue
+from elevate_integration.testing.reports import REPORT_PATH, Reports
 from elevate_integration.testing.store import HeldRegistration, RegisterTwice, Store
 
 Hook = Callable[[str, dict[str, Any]], None]
@@ -28,6 +30,8 @@ class FakeSite:
     `id_as_string`: `registration_id` as "583919" instead of 583919.
     `empty_names`: whether a first or last name may be empty text.
     `latency`: seconds between reading a call and doing the work.
+    `clock()`: the time at which something is registered.
+    `reports`: the Report API, with switches of its own.
     `on_call(path, fields)` runs after the call was read and before anything is stored, `after_store(path, fields)`
     after something was stored and before it is answered; both in the thread that answers, fields without the key.
     """
@@ -46,6 +50,8 @@ class FakeSite:
         self.id_as_string = False
         self.empty_names = True
         self.latency = latency
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.reports = Reports()
         self.on_call: Hook | None = None
         self.after_store: Hook | None = None
 
@@ -82,6 +88,46 @@ class FakeSite:
     def product_of_slug(self, slug: str) -> str | None:
         product_id = unquote(slug)
         return product_id if product_id in self.products else None
+
+    # What is done at Elevate itself.
+
+    def add_registration(
+        self,
+        remote_product_id: str,
+        *,
+        email: str,
+        remote_user_id: str = "",
+        amount_paid: str = "0.00",
+        at: datetime | None = None,
+        product_title: str = "",
+    ) -> HeldRegistration:
+        """Hold a registration that was made by hand, by import or in Elevate's own shop.
+
+        remote_product_id: "" for a product without one. at: with a zone; now by default. Raises ValueError.
+        """
+        if at is not None and at.tzinfo is None:
+            raise ValueError("at needs a time zone.")
+        if not rules.is_amount(amount_paid):
+            raise ValueError("amount_paid must be a number.")
+        fields = {
+            "remote_user_id": remote_user_id,
+            "remote_product_id": remote_product_id,
+            "firstname": "",
+            "lastname": "",
+            "email": email,
+            "amount_paid": amount_paid,
+            "product_title": product_title,
+        }
+        held = self._store.register(fields, twice="new_id", at=at or self.clock())
+        assert held is not None  # noqa: S101 - only "error" gives none
+        return held
+
+    def change_registration(self, registration_id: int, **changes: Any) -> HeldRegistration:
+        """Change what staff of Elevate change: `remote_user_id` and `email` by a transfer, `hidden`, `registered_at`.
+
+        Names are those of `HeldRegistration`. Raises KeyError when there is no such registration.
+        """
+        return self._store.change(registration_id, **changes)
 
     # What it holds.
 
@@ -133,12 +179,14 @@ class FakeSite:
         fields = {name: value for name, value in fields.items() if name != "api_key"}
         self._store.note_call(path, fields)
         # By the key of the moment in which the call came: a new one ends nothing that is under way.
-        is_ours = self._is_our_key(key)
+        is_ours = self._is_our_key(key, path)
         if self.on_call is not None:
             self.on_call(path, dict(fields))
         pause(self.latency + (fault.options.get("seconds", 0) if fault else 0))
         if fault is not None and not fault.stores:
             return Answer(self.refusal_status, {})
+        if path.rstrip("/") == REPORT_PATH:
+            return self._report(path, fields, is_ours=is_ours)
         if path not in {rules.REGISTER_PATH, rules.CANCEL_PATH}:
             return Answer(404, "Not found.")
         if not is_ours:
@@ -158,11 +206,21 @@ class FakeSite:
         """Counts one call as open while its block runs."""
         return self._store.open_call()
 
-    def _is_our_key(self, key: object) -> bool:
+    def _is_our_key(self, key: object, path: str) -> bool:
         if not isinstance(key, str):
             return False
-        ours, theirs = (text.encode("utf-8", "surrogatepass") for text in (self._api_key, key))
+        wanted = (self.reports.key if path == REPORT_PATH else "") or self._api_key
+        ours, theirs = (text.encode("utf-8", "surrogatepass") for text in (wanted, key))
         return hmac.compare_digest(ours, theirs)
+
+    def _report(self, path: str, question: dict[str, Any], *, is_ours: bool) -> Answer:
+        if path != REPORT_PATH:
+            return Answer(301, headers={"Location": REPORT_PATH})
+        if hurried := self.reports.turn_away():
+            return hurried
+        if not is_ours:
+            return reports.error(rules.WRONG_KEY["api_key"], status=self.wrong_key_status)
+        return self.reports.answer(question, self.registrations, self.products)
 
     def _register(self, fields: dict[str, Any]) -> Answer:
         errors = rules.registration_errors(fields, empty_names=self.empty_names)
@@ -170,7 +228,7 @@ class FakeSite:
             errors = rules.UNKNOWN_PRODUCT
         if errors:
             return refusal(errors, status=self.refusal_status)
-        held = self._store.register(fields, twice=self._register_twice)
+        held = self._store.register(fields, twice=self._register_twice, at=self.clock())
         if held is None:
             return refusal(rules.ALREADY_REGISTERED, status=self.refusal_status)
         self._tell_stored(rules.REGISTER_PATH, fields)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal
 
 RegisterTwice = Literal["new_id", "same_id", "error"]
@@ -16,7 +17,10 @@ FIRST_REGISTRATION_ID = 583919
 
 @dataclass(frozen=True)
 class HeldRegistration:
-    """One registration as it was received; `fields` is everything that came with it except the API key."""
+    """One registration as it was received; `fields` is everything that came with it except the API key.
+
+    hidden: whether reports leave it out.
+    """
 
     registration_id: int
     remote_user_id: str
@@ -27,6 +31,8 @@ class HeldRegistration:
     amount_paid: str
     send_email: bool | None
     fields: dict[str, Any] = field(repr=False)
+    registered_at: datetime
+    hidden: bool = False
     cancelled: bool = False
     cancel_fields: dict[str, Any] | None = field(default=None, repr=False)
 
@@ -59,7 +65,9 @@ class Store:
         with self._lock:
             self._start_empty()
 
-    def register(self, fields: dict[str, Any], *, twice: RegisterTwice) -> HeldRegistration | None:
+    def register(
+        self, fields: dict[str, Any], *, twice: RegisterTwice, at: datetime
+    ) -> HeldRegistration | None:
         """Hold one more registration; None when this user already has the product and that is an error."""
         learner_and_product = (str(fields["remote_user_id"]), str(fields["remote_product_id"]))
         with self._lock:
@@ -68,7 +76,7 @@ class Store:
                 return None
             if existing is not None and twice == "same_id":
                 return self._held[existing]
-            held = _held_from(next(self._ids), fields)
+            held = _held_from(next(self._ids), fields, at)
             self._held[held.registration_id] = held
             self._live[learner_and_product] = held.registration_id
             return held
@@ -83,6 +91,12 @@ class Store:
             learner_and_product = (held.remote_user_id, held.remote_product_id)
             if self._live.get(learner_and_product) == registration_id:
                 self._live.pop(learner_and_product)
+
+    def change(self, registration_id: int, **changes: Any) -> HeldRegistration:
+        """Hold a registration with other values; raises KeyError when there is none of that ID."""
+        with self._lock:
+            changed = self._held[registration_id] = replace(self._held[registration_id], **changes)
+            return changed
 
     def get(self, registration_id: int) -> HeldRegistration | None:
         with self._lock:
@@ -121,7 +135,7 @@ class Store:
             return self._max_open_calls
 
 
-def _held_from(registration_id: int, fields: dict[str, Any]) -> HeldRegistration:
+def _held_from(registration_id: int, fields: dict[str, Any], at: datetime) -> HeldRegistration:
     return HeldRegistration(
         registration_id=registration_id,
         remote_user_id=str(fields["remote_user_id"]),
@@ -132,4 +146,5 @@ def _held_from(registration_id: int, fields: dict[str, Any]) -> HeldRegistration
         amount_paid=str(fields["amount_paid"]),
         send_email=fields.get("send_email"),
         fields=fields,
+        registered_at=at,
     )

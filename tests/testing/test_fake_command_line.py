@@ -84,6 +84,34 @@ def test_every_switch_has_its_option(http: requests.Session) -> None:
         assert 'href="https://ams.example.org/cart?a=b"' in http.get(url, timeout=10).text
 
 
+def test_every_switch_of_the_reports_has_its_option(http: requests.Session) -> None:
+    options = ["--report-key", "another", "--report-limit", "1", "--report-pause", "3600", "--report-flat"]
+    options += ["--report-zone", "Asia/Tokyo", "--report-rename", "user.member_id=user.remote_id"]
+    options += ["--product", "ABCD1234", "--product", "WXYZ", "--cold-storage", "WXYZ"]
+    question = {
+        "api_key": "another",
+        "format": "json",
+        "resource": "productRegistration",
+        "fields": {"user.remote_id": True, "transaction_at": True},
+        "filters": {},
+    }
+    with running(*options) as (url, _):
+        for product in ("ABCD1234", "WXYZ", "ABCD1234"):
+            given = {"remote_product_id": product, "email": "eve@example.org", "at": "2025-03-01T20:00:00Z"}
+            http.post(url + "/_fake/registrations", json=given, timeout=10)
+        response = http.post(url + "/api/reports", json=question, timeout=10).json()["response"]
+        assert response["items"] == [{"user.remote_id": None, "transaction_at": "2025-03-02 05:00:00"}]
+        assert response["count"] == 2
+        assert http.post(url + "/api/reports", json=question, timeout=10).status_code == 429
+
+
+@pytest.mark.parametrize("option", [["--report-zone", "Nowhere/Land"], ["--report-rename", "user.name=x"]])
+def test_an_option_that_makes_no_sense_is_said_in_one_line(option: list[str]) -> None:
+    done = subprocess.run([*COMMAND, *option], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert option[0] in done.stderr
+
+
 def test_it_takes_faults_while_it_runs(http: requests.Session) -> None:
     with running() as (url, _):
         http.post(url + "/_fake/faults", json={"fault": "status", "status": 503}, timeout=10)

@@ -187,7 +187,7 @@ def test_the_catalogue_links_products_and_where_to_register(
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/products/NOPE", 404), ("GET", "/x", 404), ("GET", REGISTER, 405), ("DELETE", "/", 405),
-     ("GET", "/_fake/x", 404), ("POST", "/_fake/registrations", 404), ("PUT", "/", 501)],
+     ("GET", "/_fake/x", 404), ("POST", "/_fake/registrations", 400), ("POST", "/_fake/calls", 404), ("PUT", "/", 501)],
 )  # fmt: skip
 def test_other_requests_are_turned_away(
     fake: FakeElevate, http: requests.Session, method: str, path: str, status: int
