@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
@@ -61,6 +62,10 @@ class Conf:
         ReportFields(), "How your site spells the fields of a report: a dict, see `docs/reconcile.md`."
     )
     report_pause: float = _setting(4.0, "Seconds between two reports. Elevate turns away who asks sooner.")
+    reconcile_at: str = _setting(
+        "",
+        "Time of day, such as `03:10`, at which whoever delivers compares Elevate. Empty: only by command.",
+    )
     connect_timeout: float = _setting(10.0, "Seconds to wait for a connection.")
     read_timeout: float = _setting(60.0, "Seconds to wait for each piece of an answer.")
     call_deadline: float = _setting(90.0, "Seconds that one whole call may take.")
@@ -193,7 +198,7 @@ def parse(raw: Mapping[str, Any]) -> Conf:
     return found
 
 
-def _read(raw: Mapping[str, Any]) -> Conf | str:
+def _read(raw: Any) -> Conf | str:
     """Give the settings, or what is wrong with them."""
     if not isinstance(raw, Mapping):
         return "ELEVATE must be a dict."
@@ -287,6 +292,13 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
+def _time_of_day(value: Any) -> str:
+    text = _text(value)
+    if text and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("use hours and minutes, such as 03:10")
+    return text
+
+
 def _folder(value: Any) -> str:
     address = _text(value)
     return f"{address.rstrip('/')}/" if address else ""
@@ -352,6 +364,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "payload": _payload,
     "mass_import_columns": _columns,
     "oscar": _options,
+    "reconcile_at": _time_of_day,
     "report_fields": lambda value: ReportFields.from_mapping(value or {}),
     "order_fields": _options,
     "cancellations_email": _or_callable(_text),

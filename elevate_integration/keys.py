@@ -30,7 +30,7 @@ class Key(str):
         return "[key]"
 
 
-class NoKey(ValueError):
+class NoKey(ValueError):  # noqa: N818 - an answer rather than a failure
     """What was read holds no key; its text says why, without a word of it."""
 
 
@@ -105,23 +105,21 @@ def _key_in(text: Any) -> Key:
 
 
 def _look(path: str, source: Any) -> None:
+    key, problem = Key(), ""
     try:
         key = Key(read_key_file(path)) if path else _key_in(source())
     except Exception as error:  # noqa: BLE001 - a host's callable may raise anything
         problem = why_unreadable(error)
-        if problem != _looked.problem:
-            where = path or 'the callable in ELEVATE["API_KEY"]'
-            logger.error(
-                "No API key could be read from %s: %s. The last key goes on being used.", where, problem
-            )
-        _looked.problem = problem
+    if problem and problem != _looked.problem:
+        where = path or 'the callable in ELEVATE["API_KEY"]'
+        logger.error("No API key could be read from %s: %s. The last key goes on being used.", where, problem)
+    _looked.problem = problem
+    if problem or key == _looked.key:
         return
-    _looked.problem = ""
-    if key != _looked.key:
-        if _looked.key:
-            logger.info("The API key changed; the next call takes the new one.")
-            _looked.changed = True
-        _looked.key = key
+    if _looked.key:
+        logger.info("The API key changed; the next call takes the new one.")
+        _looked.changed = True
+    _looked.key = key
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:

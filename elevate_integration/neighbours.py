@@ -82,9 +82,7 @@ def _also_forgotten(keys: Iterable[str]) -> set[str]:
     return {form for key in keys for form in (key, *stand_ins(key))}
 
 
-def know_again(
-    rows: Collection[Registration], pairs: Collection[tuple[str, str]]
-) -> list[Registration]:
+def know_again(rows: Collection[Registration], pairs: Collection[tuple[str, str]]) -> list[Registration]:
     """Give rows that were erased back their learner key in memory, where their learner wants the product again.
 
     Without it they would not cover each other, and a refund of the one would end the access that the other gives.

@@ -47,11 +47,15 @@ class Row:
     remote_product_id: str
     touched: bool = True
     seat_active: bool = True
-    # Who it was, once the learner was erased.
-    erased: str = ""
+    # Whose it was, once the learner was erased.
+    was: str = ""
+
+    @property
+    def erased(self) -> bool:
+        return bool(self.was)
 
     def is_of(self, learner_key: str) -> bool:
-        return learner_key in (self.learner_key, self.erased)
+        return learner_key == self.learner_key or (self.erased and learner_key == self.was)
 
     def has_email(self, email_key: str) -> bool:
         return email_key == self.email_key
