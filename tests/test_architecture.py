@@ -24,6 +24,8 @@ FLOORS: dict[str, int] = {
     "wake": 0,
     "words": 0,
     "wishes": 0,
+    "pairing": 0,
+    "comparing": 0,
     "orders": 0,
     "orders.source": 0,
     "members.standing": 0,
@@ -102,6 +104,8 @@ FLOORS: dict[str, int] = {
 PURE = (
     "lifecycle",
     "wishes",
+    "pairing",
+    "comparing",
     "words",
     "delivery.backoff",
     "delivery.pace",

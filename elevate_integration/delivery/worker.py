@@ -25,6 +25,7 @@ from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.keys import take_change
 from elevate_integration.models import DeliveryState, database
+from elevate_integration.reconcile import nightly
 from elevate_integration.sync import sync_order
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class Worker:
                     self._wait(self._idle_seconds())
         finally:
             self._close()
+            nightly.stop()
 
     def run_once(self, *, sweeping: bool = True) -> int:
         """Deliver what is due now, sweep if it is time, and come back. Gives the number of calls made."""
@@ -141,6 +143,8 @@ class Worker:
         if self.stopping.is_set():
             return busy
         beat = self._beat()
+        if beat and sweeping:
+            nightly.look()
         if self._has_another_key():
             gate.ask_again(database())
         if self._woken:

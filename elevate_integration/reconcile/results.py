@@ -16,6 +16,7 @@ class DayDone:
 
     message: why it could not be read, `""` when it was. there: Elevate's registrations of that day. settled:
     registrations whose lost answer was found in the report. differences: those of that day that wait for staff.
+    beside: why a day beside it could not be read, so that nothing was called missing; `""` when both were.
     """
 
     day: date
@@ -23,6 +24,7 @@ class DayDone:
     there: int = 0
     settled: int = 0
     differences: int = 0
+    beside: str = ""
 
     @property
     def is_read(self) -> bool:
@@ -40,10 +42,10 @@ class Run:
 
     @property
     def unread(self) -> list[DayDone]:
-        """The days that could not be read."""
-        return [done for done in self.days if not done.is_read]
+        """The days that could not be read, or not with the days beside them."""
+        return [done for done in self.days if not done.is_read or done.beside]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every day was reached and read."""
+        """Whether every day was reached, and read with the days beside it."""
         return not self.stopped and not self.unread

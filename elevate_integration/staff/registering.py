@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -42,6 +42,7 @@ _NO_RETRY: dict[Status, Text] = {
     Status.CANCELLED: _("it was cancelled; use “Register again”"),
 }
 BRAKED = _("the brake holds this cancellation back; somebody who may let cancellations go must decide")
+MARKABLE = (Status.UNCONFIRMED, Status.REFUSED, Status.PENDING)
 NOT_PAID_FOR = _("the order no longer covers this seat")
 STILL_IN_DOUBT = _("Elevate may have it already: look there, then use “Retry” or “Mark as registered”")
 
@@ -103,16 +104,25 @@ def _obstacle_of(problems: str) -> Obstacle:
 
 
 @retried
-def mark_registered(pk: Any, registration_id: str, product_url: str = "", *, actor: str) -> Acted:
-    """Record that a person found the registration at Elevate, under this ID. Sends nothing.
+def mark_registered(
+    pk: Any,
+    registration_id: str,
+    product_url: str = "",
+    *,
+    actor: str,
+    trigger: str = "staff",
+    only: Collection[Status] = MARKABLE,
+) -> Acted:
+    """Record that a person, or Elevate's report, found the registration at Elevate, under this ID. Sends nothing.
 
     One that is no longer wanted is cancelled next: by its order's second reading, or at once if staff cancelled it.
+    trigger: as for `act`. only: the statuses in which it may be recorded.
     """
     found, url = str(registration_id).strip(), str(product_url).strip()
-    change = partial(_mark_registered, registration_id=found, product_url=url)
+    change = partial(_mark_registered, registration_id=found, product_url=url, only=only)
     using = database()
     with transaction.atomic(using=using):
-        acted = act([pk], change, actor=actor, changes_wish=True)
+        acted = act([pk], change, actor=actor, changes_wish=True, trigger=trigger)
         for row in Registration.objects.using(using).filter(pk__in=acted.done):
             if row.wanted:
                 transaction.on_commit(partial(_tell_registered, row), using=using, robust=True)
@@ -122,12 +132,18 @@ def mark_registered(pk: Any, registration_id: str, product_url: str = "", *, act
 
 
 def _mark_registered(
-    row: Registration, state: State, now: datetime, *, registration_id: str, product_url: str
+    row: Registration,
+    state: State,
+    now: datetime,
+    *,
+    registration_id: str,
+    product_url: str,
+    only: Collection[Status],
 ) -> State:
     if state.in_flight:
         raise LeftAlone(CALL_OPEN)
     # A pending one too: Elevate's Mass Registration Import may have brought it there while the API was closed.
-    if state.status not in (Status.UNCONFIRMED, Status.REFUSED, Status.PENDING):
+    if state.status not in only:
         raise LeftAlone(_("only a pending, unconfirmed or refused registration can be marked as registered"))
     if not registration_id or len(registration_id) > _ID_LIMIT:
         raise LeftAlone(_("type the registration ID from Elevate, at most 64 characters"))

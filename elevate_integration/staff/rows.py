@@ -67,7 +67,7 @@ def act(
 ) -> Acted:
     """Run `change` on each row. A row that raises LeftAlone is left as it was; the others go on.
 
-    trigger: the door through which it came, `staff` or `api`.
+    trigger: the door through which it came, `staff` or `api`; empty leaves it, and the actor, as they were.
     changes_wish: the act may change who wants what, so all rows of the same learners and products are locked too,
     in the order of their keys, and coverage is decided again.
     """
@@ -119,7 +119,8 @@ def _change(
         acted.left.append((row.pk, reason.reason))
         return False
     row.put(state)
-    row.trigger, row.actor = by
+    if by[0]:
+        row.trigger, row.actor = by
     if not claimed:
         row.due_at = now if row.state.next_operation is not None else None
     row.updated_at = now

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 
 from elevate_integration.delivery.listener import Listener, can_listen
 from elevate_integration.delivery.worker import Worker
+from elevate_integration.reconcile import nightly
 
 
 class Command(BaseCommand):
@@ -33,6 +34,8 @@ class Command(BaseCommand):
         if options["once"]:
             made = worker.run_once()
             self.stdout.write(f"{made} calls made.")
+            # A nightly comparison that is due began beside the delivery, and would end with this process.
+            nightly.finish()
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
