@@ -43,7 +43,8 @@ def tests(session: nox.Session, django: str) -> None:
 @nox.session(python=PYTHONS["5.2"][0])
 def lowest(session: nox.Session) -> None:
     """Run the suite with the oldest Python and the lowest version of every dependency that `pyproject.toml` allows."""
-    constraints = Path(session.create_tmp()) / "lowest.txt"
+    # Not in `create_tmp()`, which moves TMPDIR into the checkout: tests make projects there that must not find ours.
+    constraints = Path(session.virtualenv.location) / "lowest.txt"
     constraints.write_text("\n".join(lowest_versions()) + "\n", encoding="utf-8")
     session.install("-e", f".[{EXTRAS}]", *TOOLS, "-c", str(constraints))
     run_suite(session)
