@@ -10,5 +10,10 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 registered = Signal()
+"""Elevate has confirmed the registration, or staff have recorded that they found it there."""
+
 refused = Signal()
+"""Elevate has refused to register. After a retry that is refused again, it is sent again."""
+
 cancelled = Signal()
+"""Elevate has confirmed the cancellation, or staff have recorded that it is gone."""
