@@ -56,7 +56,7 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> No
     if connections[using].vendor != "postgresql":
         model._default_manager.using(using).bulk_update(rows, list(names))
         return
-    _run(_update_statement(model, tuple(names), using), [*names, "pk"], rows, using)
+    _run(_update_statement(model, tuple(names), using), [*names, "pk"], rows, using, [row.pk for row in rows])
 
 
 def insert(rows: Sequence[models.Model], using: str) -> None:
@@ -74,12 +74,14 @@ def insert(rows: Sequence[models.Model], using: str) -> None:
         row.pk = pk
 
 
-def _run(statement: str, names: Sequence[str], rows: Sequence[models.Model], using: str) -> list[Any]:
+def _run(
+    statement: str, names: Sequence[str], rows: Sequence[models.Model], using: str, *parameters: Any
+) -> list[Any]:
     attributes = [(name, _field(type(rows[0]), name).attname) for name in names]
     given = [{name: getattr(row, attribute) for name, attribute in attributes} for row in rows]
     with connections[using].cursor() as cursor:
         # `str` writes times, UUIDs and amounts as PostgreSQL reads them.
-        cursor.execute(statement, [json.dumps(given, default=str)])
+        cursor.execute(statement, [json.dumps(given, default=str), *parameters])
         return cursor.fetchall() if cursor.description else []
 
 
@@ -92,7 +94,11 @@ def _update_statement(model: type[models.Model], names: tuple[str, ...], using: 
     quote = connections[using].ops.quote_name
     table, key = quote(model._meta.db_table), quote(_field(model, "pk").column)
     sets = ", ".join(f"{quote(_field(model, name).column)} = given.{quote(name)}" for name in names)
-    return f"UPDATE {table} SET {sets} FROM {_given(model, (*names, 'pk'), using)} WHERE {table}.{key} = given.pk"  # noqa: S608
+    given = _given(model, (*names, "pk"), using)
+    # The keys once more: the planner does not know how many rows the text holds, and would read a small table whole.
+    return (
+        f"UPDATE {table} SET {sets} FROM {given} WHERE {table}.{key} = given.pk AND {table}.{key} = ANY(%s)"  # noqa: S608
+    )
 
 
 @cache

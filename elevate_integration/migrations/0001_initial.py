@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='registration',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='elevate_registration_due'),
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at', 'id'], name='elevate_registration_due'),
         ),
         migrations.AddIndex(
             model_name='registration',
