@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from elevate_integration.comparing import LAG
 from elevate_integration.elevate.reports import ReportLine
-from elevate_integration.lifecycle import AtElevate, Operation, Outcome
+from elevate_integration.lifecycle import AtElevate, Operation, Outcome, Status
 from elevate_integration.models import Attempt, ProductMapping, Registration, database
 from elevate_integration.pairing import Ours, Stretch
 from elevate_integration.reconciled import ReconciledDay
+from elevate_integration.stand_in import stand_ins
 
 RECONCILE = "reconcile"
 
@@ -48,18 +49,45 @@ def sold_products() -> set[str]:
 
 def rows_for(site: str, day: date, lines: Iterable[ReportLine]) -> list[Ours]:
     """Give what these lines may stand for, what was registered on that day (UTC), and all that is in doubt."""
+    told = _Told(lines)
     rows = _Rows(site)
-    told = list(lines)
-    for ids in _chunks({line.report_id for line in told} - {""}):
+    for ids in _chunks({line.report_id for line in told.lines} - {""}):
         rows.add(Q(registration_id__in=ids))
-    for users in _chunks({line.remote_user_id for line in told} - {""}):
-        rows.add(Q(learner_key__in=users))
-    for emails in _chunks({line.email.strip().casefold()[:254] for line in told} - {""}):
-        rows.add(Q(email_key__in=emails))
+    for keys in _chunks(told.learner_keys):
+        rows.add(Q(learner_key__in=keys))
+    for keys in _chunks(told.email_keys):
+        rows.add(Q(email_key__in=keys))
     begin = as_stored(datetime.combine(day, time.min))
     rows.add(Q(registered_at__gte=begin, registered_at__lt=begin + timedelta(days=1) + _SETTLED_WITHIN))
-    rows.add(Q(at_elevate=AtElevate.MAYBE, status="unconfirmed"))
-    return rows.read()
+    rows.add(Q(at_elevate=AtElevate.MAYBE, status=Status.UNCONFIRMED))
+    return rows.read(told)
+
+
+class _Told:
+    """Who is in the report, with the stand-ins that are kept for learners who were forgotten."""
+
+    def __init__(self, lines: Iterable[ReportLine]) -> None:
+        self.lines = list(lines)
+        users = {line.remote_user_id for line in self.lines} - {""}
+        emails = {_folded(line.email) for line in self.lines} - {""}
+        self.user_of = {one: user for user in users for one in stand_ins(user)}
+        self.email_of = {one: email for email in emails for one in stand_ins(email)}
+        self.learner_keys = users | self.user_of.keys()
+        self.email_keys = emails | self.email_of.keys()
+        self._emails: dict[str, set[str]] = defaultdict(set)
+        for line in self.lines:
+            self._emails[line.remote_user_id].add(_folded(line.email))
+
+    def user(self, row: Registration) -> str:
+        """Give the user ID of a row, also of one that was erased if the report names him."""
+        return row.remote_user_id or self.user_of.get(row.learner_key, "")
+
+    def emails(self, row: Registration) -> set[str]:
+        """Give the address of a row. An erased learner has that which the report gives for his user ID."""
+        found = {self.email_of.get(row.email_key, row.email_key)}
+        if not row.remote_user_id and row.learner_key in self.user_of:
+            found |= self._emails[self.user_of[row.learner_key]]
+        return found
 
 
 class _Rows:
@@ -72,13 +100,22 @@ class _Rows:
         for row in self._of_site.filter(condition).order_by("pk").iterator(chunk_size=_CHUNK):
             self._found.setdefault(row.pk, row)
 
-    def read(self) -> list[Ours]:
+    def read(self, told: _Told) -> list[Ours]:
         emails = _addresses({row.remote_user_id for row in self._found.values()} - {""})
         attempts = _attempts(self._found)
         return [
-            _ours(row, attempts[row.pk], emails[row.remote_user_id] if row.remote_user_id else set())
+            _ours(
+                row,
+                attempts[row.pk],
+                user_id=told.user(row),
+                emails=told.emails(row) | (emails[row.remote_user_id] if row.remote_user_id else set()),
+            )
             for row in self._found.values()
         ]
+
+
+def _folded(email: str) -> str:
+    return email.strip().casefold()[:254]
 
 
 def _addresses(users: Collection[str]) -> dict[str, set[str]]:
@@ -102,7 +139,7 @@ def _attempts(pks: Iterable[int]) -> dict[int, list[Attempt]]:
     return found
 
 
-def _ours(row: Registration, attempts: Sequence[Attempt], emails: set[str]) -> Ours:
+def _ours(row: Registration, attempts: Sequence[Attempt], *, user_id: str, emails: set[str]) -> Ours:
     calls = [attempt for attempt in attempts if attempt.operation == Operation.REGISTER]
     done = _answered(row, calls)
     # An ID that an earlier comparison filled in came with none of the calls whose answers were lost before.
@@ -111,13 +148,13 @@ def _ours(row: Registration, attempts: Sequence[Attempt], emails: set[str]) -> O
     lost = _lost(row, doubted)
     called = _hull(lost) if from_report else None if done is None else _call(row, done)
     sender = next(iter(_unknown(doubted)[::-1]), None) if from_report else done
-    told = {str(attempt.sent.get("email", "")).strip().casefold() for attempt in calls if attempt.sent}
+    sent = {_folded(str(attempt.sent.get("email", ""))) for attempt in calls if attempt.sent}
     known = {attempt.answered_id for attempt in calls} - {"", row.registration_id, *row.duplicates}
     return Ours(
         pk=row.pk,
         remote_product_id=row.remote_product_id,
-        user_id=row.remote_user_id,
-        emails=frozenset((emails | told | {row.email_key}) - {""}),
+        user_id=user_id,
+        emails=frozenset((emails | sent) - {""}),
         at_elevate=AtElevate(row.at_elevate),
         in_flight=row.claim_token is not None,
         was_there=row.registered_at is not None,
