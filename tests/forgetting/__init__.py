@@ -1,0 +1,1 @@
+"""Forgetting: with time, on request, and what follows afterwards."""
