@@ -109,6 +109,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {number}: {reason}")
 
     def _progress(self, word: str) -> Callable[[int], None]:
+        """Count up on a terminal's last line, which what is told afterwards takes the place of."""
         if not self.stderr.isatty():
             return lambda _: None
-        return lambda number: self.stderr.write(f"\r{number} {word}", ending="")
+        return lambda number: self.stderr.write(f"\r{number} {word}\r", ending="")
