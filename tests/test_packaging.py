@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import ast
+import re
 import sys
 import sysconfig
 import tarfile
@@ -11,11 +12,20 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+import trove_classifiers
 
 from elevate_integration import __version__
+from tests.built import build, run
 from tests.host import ROOT, Host
 
 PACKAGE = ROOT / "elevate_integration"
+# Which Python each Django is tested with. Not imported: nox is not installed where it runs the tests.
+PYTHONS = next(
+    ast.literal_eval(node.value)
+    for node in ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8")).body
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PYTHONS"
+)
+DOCS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 
 SETTINGS = """
 INSTALLED_APPS.remove("tests.plainshop")
@@ -55,19 +65,11 @@ class Shop(OrderSource):
 """
 
 
-def run(*command: object) -> str:
-    ended = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
-
-
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the source distribution and the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    build(folder)
     return folder
 
 
@@ -137,6 +139,37 @@ def test_the_source_distribution_holds_what_its_readme_speaks_of(built):
     assert any(name.startswith("example_project/") for name in names)
     assert any(name.startswith("tests/") for name in names)
     assert not {name for name in names if name.endswith((".sqlite3", ".pyc", ".env"))}
+
+
+def test_the_registry_would_take_both_and_show_the_readme(built):
+    told = run(sys.executable, "-m", "twine", "check", "--strict", *sorted(built.iterdir()))
+    assert told.count("PASSED") == 2
+
+
+def test_the_wheel_has_nothing_that_wheels_must_not_have(wheel):
+    told = run(sys.executable, "-m", "check_wheel_contents", wheel)
+    assert told.strip().endswith("OK")
+
+
+def test_every_extra_and_version_that_is_promised_is_in_the_metadata(wheel):
+    archive = zipfile.ZipFile(wheel)
+    name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = message_from_bytes(archive.read(name))
+    told = {
+        extra
+        for page in DOCS
+        for extra in re.findall(r"extras? `([\w-]+)`", page.read_text(encoding="utf-8"))
+    }
+    assert told
+    assert told <= set(metadata.get_all("Provides-Extra"))
+    classified = metadata.get_all("Classifier")
+    assert [c for c in classified if c not in trove_classifiers.classifiers] == []
+    for label, versions in {
+        "Python": {p for row in PYTHONS.values() for p in row},
+        "Framework :: Django": set(PYTHONS),
+    }.items():
+        found = re.findall(rf"^.*{label} :: (\d+\.\d+)$", "\n".join(classified), re.MULTILINE)
+        assert set(found) == versions
 
 
 def test_the_installed_package_is_checked_and_migrates(bare):
