@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from elevate_integration.admin.comparing import ReconciledDayAdmin
 from elevate_integration.admin.delivery import DeliveryStateAdmin
+from elevate_integration.admin.differences import DiscrepancyAdmin
 from elevate_integration.admin.mappings import ProductMappingAdmin
 from elevate_integration.admin.orders import TrackedOrderAdmin
 from elevate_integration.admin.registrations import RegistrationAdmin
@@ -19,6 +21,7 @@ from elevate_integration.models import (
     TrackedOrder,
     UnmappedSale,
 )
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 
 _PAGES: list[tuple[type, type[admin.ModelAdmin]]] = [
     (ProductMapping, ProductMappingAdmin),
@@ -26,6 +29,8 @@ _PAGES: list[tuple[type, type[admin.ModelAdmin]]] = [
     (Registration, RegistrationAdmin),
     (TrackedOrder, TrackedOrderAdmin),
     (DeliveryState, DeliveryStateAdmin),
+    (ReconciledDay, ReconciledDayAdmin),
+    (Discrepancy, DiscrepancyAdmin),
 ]
 
 

@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 APP = "elevate_integration"
 
@@ -62,6 +62,14 @@ def address(page: admin.ModelAdmin, name: str, *args: Any, model: str = "") -> s
     """Give the address of one of our pages on the same admin site."""
     model_name = model or page.opts.model_name
     return reverse(f"admin:{APP}_{model_name}_{name}", args=args, current_app=page.admin_site.name)
+
+
+def address_if_there(page: admin.ModelAdmin, name: str, *args: Any, model: str) -> str:
+    """Give the address of another page of ours, "" where the admin site lacks it."""
+    try:
+        return address(page, name, *args, model=model)
+    except NoReverseMatch:
+        return ""
 
 
 def must_post(request: HttpRequest) -> HttpResponse | None:

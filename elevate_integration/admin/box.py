@@ -6,7 +6,6 @@ host's own by `{% elevate_box order %}`. Its buttons lead to the pages that ask 
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.contrib import admin
@@ -14,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from elevate_integration.events import event, get_logger
 from elevate_integration import overview
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS
@@ -21,7 +21,7 @@ from elevate_integration.admin.base import APP, may
 from elevate_integration.conf import order_source
 from elevate_integration.models import Registration, database
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _SHOWN = 50
 _OFFERED = ("retry", "cancel")
@@ -39,7 +39,10 @@ def of_member(request: HttpRequest | None, user: Any) -> dict[str, Any]:
     try:
         learner = order_source().learner_for(user)
     except Exception:
-        logger.exception("The order source could not give the learner behind a user.")
+        logger.exception(
+            "The order source could not give the learner behind a user.",
+            extra=event("elevate.source.failed", method="learner_for"),
+        )
         return {"shown": False}
     if learner is None or not learner.remote_user_id:
         return _box(request, rows.none(), _("This member is not known to Elevate by an ID."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from elevate_integration.events import event, get_logger
 from elevate_integration import staff
 from elevate_integration.admin import show
 from elevate_integration.admin.base import address, may, must, must_post, record, render, who
@@ -29,7 +29,7 @@ from elevate_integration.admin.transfer import Transfer
 from elevate_integration.conf import order_source
 from elevate_integration.models import ProductMapping, UnmappedSale
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _OFFERED = 20
 _PREFILLED = ("product_key", "product_title", "remote_product_id", "remote_registration_url")
@@ -118,7 +118,10 @@ class ProductMappingAdmin(Transfer, MappingColumns):  # type: ignore[misc]
         try:
             found = list(order_source().products(request.GET.get("q", "")[:200], _OFFERED))[:_OFFERED]
         except Exception:
-            logger.exception("The order source could not give its products.")
+            logger.exception(
+                "The order source could not give its products.",
+                extra=event("elevate.source.failed", method="products"),
+            )
             return JsonResponse(
                 {"products": [], "error": str(_("The store's products cannot be read at present."))}
             )

@@ -6,7 +6,7 @@ tag, as Django gives the page no data of ours. A host's site may lack some of ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,15 @@ from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import Obstacle, Status
 from elevate_integration.models import DeliveryState, Registration, TrackedOrder, UnmappedSale, database
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 from elevate_integration.words import GATES, STATUSES
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text
 
 SEES_DELIVERY = ("view_deliverystate", "pause_delivery")
+SEES_DAYS = ("view_reconciledday", "compare_day")
+SEES_DIFFERENCES = ("view_discrepancy", "decide_discrepancy")
 _GROUPS_SHOWN = 20
 _COUNTED_AT_MOST = 1000
 # What mends trouble, in the order of the buttons. Others need a look at the single row first.
@@ -344,7 +347,31 @@ def _also(request: HttpRequest) -> list[AlsoWaits]:
                 ),
             )
         )
-    return [waits for waits in found if waits is not None]
+    return [waits for waits in (*found, *_compared(request)) if waits is not None]
+
+
+def _compared(request: HttpRequest) -> Iterator[AlsoWaits | None]:
+    """What the comparison with Elevate's report has left to a person."""
+    if may(request, *SEES_DIFFERENCES):
+        yield _also_waits(
+            Discrepancy.objects.waiting(),
+            page_url(request, "discrepancy_changelist"),
+            lambda n: ngettext(
+                "%(number)s difference with Elevate's report waits for a decision.",
+                "%(number)s differences with Elevate's report wait for a decision.",
+                n,
+            ),
+        )
+    if may(request, *SEES_DAYS):
+        yield _also_waits(
+            ReconciledDay.objects.filter(state=ReconciledDay.State.UNREAD),
+            page_url(request, "reconciledday_changelist", reading="unread"),
+            lambda n: ngettext(
+                "Elevate's report of %(number)s day could not be read. Nothing is called missing because of it.",
+                "Elevate's report of %(number)s days could not be read. Nothing is called missing because of it.",
+                n,
+            ),
+        )
 
 
 def _also_waits(rows: Any, url: str, text: Callable[[int], str]) -> AlsoWaits | None:

@@ -6,7 +6,6 @@ Allowed: who may see registrations and holds `name_learner`; for seats whose lea
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,6 +15,7 @@ from django.urls import NoReverseMatch
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.admin import show
 from elevate_integration.admin.base import address, may, must, record, render, who
 from elevate_integration.conf import conf
@@ -24,7 +24,7 @@ from elevate_integration.seat_forms import SeatForm, read
 from elevate_integration.seats import assignment_url, has_named, name_seats, open_seats
 from elevate_integration.wishes import NO_LEARNER
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def seats_url(page: admin.ModelAdmin, request: HttpRequest, row: Registration) -> str:
@@ -46,7 +46,11 @@ def seats_view(page: Any, request: HttpRequest, pk: int) -> HttpResponse:
     except DatabaseError:
         raise
     except Exception:
-        logger.exception("The seats of order %s could not be read or named.", row.order_ref)
+        logger.exception(
+            "The seats of order %s could not be read or named.",
+            row.order_ref,
+            extra=event("elevate.seats.failed", order_ref=row.order_ref),
+        )
         text = _("The order could not be read, and nothing was changed. Try again in a few minutes.")
         page.message_user(request, text, messages.ERROR)
         return HttpResponseRedirect(address(page, "change", row.pk))

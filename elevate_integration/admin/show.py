@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.template.defaultfilters import truncatechars
@@ -11,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.conf import conf, order_source
 from elevate_integration.lifecycle import LIVE, Obstacle, Status
 from elevate_integration.models import Registration
@@ -18,7 +18,7 @@ from elevate_integration.staff import is_duplicate
 from elevate_integration.words import NOTHING, STATUSES, situation
 from elevate_integration.words import said as said
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _TONES = {
     Status.REGISTERED: "good",
@@ -135,7 +135,11 @@ def order(order_ref: str) -> str:
     try:
         url = order_source().order_url(order_ref)
     except Exception:
-        logger.exception("The order source could not give the address of order %s.", order_ref)
+        logger.exception(
+            "The order source could not give the address of order %s.",
+            order_ref,
+            extra=event("elevate.source.failed", method="order_url", order_ref=order_ref),
+        )
         url = ""
     return link(url or "", order_ref)
 
@@ -147,7 +151,11 @@ def member(row: Registration) -> str:
         try:
             url = order_source().member_url(row.remote_user_id)
         except Exception:
-            logger.exception("The order source could not give the address of a member of %s.", row)
+            logger.exception(
+                "The order source could not give the address of a member of %s.",
+                row,
+                extra=event("elevate.source.failed", method="member_url", order_ref=row.order_ref),
+            )
     return link(url or "", row.remote_user_id or "-")
 
 
