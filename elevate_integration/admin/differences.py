@@ -254,7 +254,9 @@ class DiscrepancyAdmin(LongListPage):
             "learner": self.learner(row),
             "member": show.member(ours) if ours else row.remote_user_id,
             "product": self.product(row),
-            "product_url": product_url(row),
+            "product_link": show.link(url, _g("its page at Elevate"), rel="noopener")
+            if (url := product_url(row))
+            else "",
             "order": show.order(ours.order_ref) if ours else "",
             "day": formats.date_format(row.day.day, "DATE_FORMAT"),
             "verdicts": [(one, address(self, "decide", one.decision)) for one in offered]

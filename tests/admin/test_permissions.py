@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from elevate_integration.admin.acts import ACTS
+from elevate_integration.admin.difference_words import VERDICTS
 from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import (
     DeliveryState,
@@ -22,6 +24,8 @@ from elevate_integration.models import (
     TrackedOrder,
     UnmappedSale,
 )
+from elevate_integration.reconcile import button
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 from tests.admin.test_registrations import FITTING, GIVEN
 
 BASE = "/admin/elevate_integration"
@@ -83,6 +87,23 @@ def _chosen(action: str) -> Callable[[Prepared], dict[str, Any]]:
     return data
 
 
+def _difference(name: str) -> Callable[[Prepared], dict[str, Any]]:
+    def data(rows: Prepared) -> dict[str, Any]:
+        now = timezone.now()
+        day = ReconciledDay.objects.create(day=date(2025, 3, 1), state="read", read_at=now)
+        one = Discrepancy.objects.create(
+            day=day,
+            kind="twice",
+            subject="row:1",
+            first_seen_at=now,
+            last_seen_at=now,
+            decision="mended" if name == "open" else "open",
+        )
+        return {"pks": one.pk, "confirm": "yes"}
+
+    return data
+
+
 DOORS = {
     **{name: _act(name) for name in ACTS},
     "cancel duplicates": Door(
@@ -103,6 +124,18 @@ DOORS = {
     "decide: apply": Door(
         "unmappedsale/decide/apply/", (MAPS,), lambda rows: {"product_key": "course:ETHICS", "confirm": "yes"}
     ),
+    "compare a day": Door(
+        "reconciledday/compare/", needs("compare_day"), lambda rows: {"day": "2025-03-01", "confirm": "yes"}
+    ),
+    "begin the proof anew": Door(
+        "reconciledday/anew/",
+        (frozenset({"view_reconciledday", "compare_day"}), frozenset({"decide_discrepancy"})),
+        lambda rows: {"confirm": "yes"},
+    ),
+    **{
+        f"decide: {name}": Door(f"discrepancy/decide/{name}/", needs("decide_discrepancy"), _difference(name))
+        for name in VERDICTS
+    },
     "add a mapping": Door("productmapping/add/", (ADDS,), lambda rows: ART),
     "change a mapping": Door("productmapping/{mapping}/change/", (CHANGES,), lambda rows: ART),
     "check addresses": Door("productmapping/check/", (CHANGES,)),
@@ -110,6 +143,12 @@ DOORS = {
     "activate": Door("productmapping/", (CHANGES,), _chosen("activate"), from_list=True),
     "deactivate": Door("productmapping/", (CHANGES,), _chosen("deactivate"), from_list=True),
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day is compared in a thread, which these tests do not wait for."""
+    monkeypatch.setattr(button, "start_day", lambda day: True)
 
 
 @pytest.fixture
