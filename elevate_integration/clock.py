@@ -39,7 +39,7 @@ class DatabaseNow(Func):
         super().__init__()
         self.seconds = seconds
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
         """Compile; `%` is doubled twice because Django formats the template, and the statement afterwards."""
         template = now_sql(connection, self.seconds).replace("%", "%%%%")
         return super().as_sql(compiler, connection, template=template)
@@ -58,4 +58,5 @@ def read_now(connection: Any, value: Any) -> datetime:
     """Turn what the database gave for `now_sql` into what Django would give."""
     for converter in connection.ops.get_db_converters(DatabaseNow()):
         value = converter(value, DatabaseNow(), connection)
-    return value  # type: ignore[no-any-return]
+    now: datetime = value
+    return now

@@ -236,7 +236,8 @@ def _unreadable(since: datetime | None) -> Section:
 
 
 def _after(rows: Any, name: str, since: datetime | None) -> QuerySet:
-    return rows if since is None else rows.filter(**{f"{name}__gt": since})  # type: ignore[no-any-return]
+    later: QuerySet = rows if since is None else rows.filter(**{f"{name}__gt": since})
+    return later
 
 
 def compose(digest: Digest, admin_url: str) -> tuple[str, str]:

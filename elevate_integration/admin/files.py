@@ -54,7 +54,7 @@ def _looks_guarded(value: str) -> bool:
     return value[:1] == "'" and (is_formula(value[1:]) or value[1:2] == "'")
 
 
-class YesNo(Widget):  # type: ignore[misc]
+class YesNo(Widget):
     """`yes` or `no`. An empty cell means `empty`."""
 
     def __init__(self, *, empty: bool | None) -> None:
@@ -75,7 +75,7 @@ class YesNo(Widget):  # type: ignore[misc]
         return "" if value is None else ("yes" if value else "no")
 
 
-class MappingResource(ModelResource):  # type: ignore[misc]
+class MappingResource(ModelResource):
     """One mapping a row."""
 
     send_email = Field(attribute="send_email", column_name="send_email", widget=YesNo(empty=None))
@@ -130,7 +130,7 @@ class MappingResource(ModelResource):  # type: ignore[misc]
         return as_text(value) if isinstance(value, str) else value
 
 
-class MappingCSV(CSV):  # type: ignore[misc]
+class MappingCSV(CSV):
     """CSV, also with the semicolons that spreadsheets of some countries write."""
 
     def create_dataset(self, in_stream: Any, **kwargs: Any) -> Any:
@@ -141,7 +141,7 @@ class MappingCSV(CSV):  # type: ignore[misc]
         return super().create_dataset(text, delimiter=delimiter, **kwargs)
 
 
-class FileTransfer(ImportExportMixin, admin.ModelAdmin):  # type: ignore[misc]
+class FileTransfer(ImportExportMixin, admin.ModelAdmin):
     """The list with import and export."""
 
     resource_classes = [MappingResource]

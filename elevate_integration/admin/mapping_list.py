@@ -98,7 +98,7 @@ class MappingColumns(admin.ModelAdmin):
             return badge("quiet", _("inactive"))
         if mapping.not_for_elevate:
             return badge("quiet", _("not for Elevate"))
-        mails = {True: _("with e-mail"), False: _("without e-mail")}.get(mapping.send_email, "")  # type: ignore[arg-type]
+        mails = {True: _("with e-mail"), False: _("without e-mail"), None: ""}[mapping.send_email]
         return format_html('{}<div class="elevate-next">{}</div>', badge("good", _("active")), mails)
 
     @admin.display(description=gettext_lazy("registrations"))

@@ -19,7 +19,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from elevate_integration.events import event, get_logger
 from elevate_integration import staff
 from elevate_integration.admin import show
 from elevate_integration.admin.base import address, may, must, must_post, record, render, who
@@ -27,6 +26,7 @@ from elevate_integration.admin.forms import HttpsURLField, MappingForm
 from elevate_integration.admin.mapping_list import MappingColumns
 from elevate_integration.admin.transfer import Transfer
 from elevate_integration.conf import order_source
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import ProductMapping, UnmappedSale
 
 logger = get_logger(__name__)
@@ -39,7 +39,7 @@ _SHEET_ROWS = 500
 _ID = "REMOTE-PRODUCT-ID"
 
 
-class ProductMappingAdmin(Transfer, MappingColumns):  # type: ignore[misc]
+class ProductMappingAdmin(Transfer, MappingColumns):
     """The one table that staff fill in by hand."""
 
     form = MappingForm

@@ -15,11 +15,11 @@ _SOME = (
 )
 
 
-class _TextOnly:
+class _TextOnly(serializers.Field):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
-            self.fail("invalid")  # type: ignore[attr-defined]
-        return super().to_internal_value(data)  # type: ignore[misc]
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class Text(_TextOnly, serializers.CharField):

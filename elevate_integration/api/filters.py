@@ -53,14 +53,14 @@ class _MomentField(forms.CharField):
 
 
 @extend_schema_field(_MOMENT)
-class MomentFilter(django_filters.Filter):  # type: ignore[misc]
+class MomentFilter(django_filters.Filter):
     """From or until a moment."""
 
     field_class = _MomentField
 
 
 @extend_schema_field({"type": "boolean"})
-class FlagFilter(django_filters.ChoiceFilter):  # type: ignore[misc]
+class FlagFilter(django_filters.ChoiceFilter):
     """`true` or `false`."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -72,7 +72,7 @@ class FlagFilter(django_filters.ChoiceFilter):  # type: ignore[misc]
 
 
 @extend_schema_field({"type": "integer", "minimum": 1, "maximum": _BIGGEST})
-class KeyFilter(django_filters.Filter):  # type: ignore[misc]
+class KeyFilter(django_filters.Filter):
     """The key of a row."""
 
     field_class = forms.IntegerField
@@ -82,25 +82,26 @@ class KeyFilter(django_filters.Filter):  # type: ignore[misc]
 
 
 @extend_schema_field({"type": "string", "minLength": 1, "pattern": r"^[^\x00]+$"})
-class TextFilter(django_filters.CharFilter):  # type: ignore[misc]
+class TextFilter(django_filters.CharFilter):
     """A whole text, compared to the letter."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, **kwargs)
 
 
-class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+class StrictFilterSet(django_filters.FilterSet):
     """Filters that refuse an empty value too."""
 
     def get_form_class(self) -> Any:
         """Give a form that knows what was left empty."""
         names = list(self.base_filters)
+        base: Any = super().get_form_class()
 
-        class Form(super().get_form_class()):  # type: ignore[misc]
-            def clean(form) -> Any:  # noqa: N805
+        class Form(base):
+            def clean(self) -> Any:
                 for name in names:
-                    if name in form.data and form.data.get(name) == "":
-                        form.add_error(name, _("This may not be empty."))
+                    if name in self.data and self.data.get(name) == "":
+                        self.add_error(name, _("This may not be empty."))
                 return super().clean()
 
         return Form

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 REGISTER_PATH = "/api/registrations"
 CANCEL_PATH = "/registrations/cancel"
@@ -76,7 +76,7 @@ def registration_id_of(fields: dict[str, Any]) -> int | None:
     """The registration ID of a cancel, which may come as a number or as a string of digits."""
     value = fields.get("registration_id")
     if _is_integer(value):
-        return int(value)  # type: ignore[arg-type]
+        return int(value)
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
         return int(value)
     return None
@@ -98,7 +98,7 @@ def _wrong_type(fields: dict[str, Any], kind: type, words: str, *names: str) -> 
     }
 
 
-def _is_integer(value: object) -> bool:
+def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
