@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-logger = logging.getLogger(__name__)
+from elevate_integration.events import event, get_logger
+
+logger = get_logger(__name__)
 
 
 class ElevateIntegrationConfig(AppConfig):
@@ -29,4 +29,8 @@ class ElevateIntegrationConfig(AppConfig):
             receivers.connect()
             dispatchers.start()
         except ImproperlyConfigured as error:
-            logger.critical("Nothing is registered at Elevate until the settings are mended: %s", error)
+            logger.critical(
+                "Nothing is registered at Elevate until the settings are mended: %s",
+                error,
+                extra=event("elevate.settings.unusable"),
+            )

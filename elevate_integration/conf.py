@@ -167,6 +167,19 @@ class Conf:
         "Days without a change after which `elevate_prune` forgets the names and addresses of finished "
         "registrations. `None`: never.",
     )
+    log_error_texts: bool = _setting(
+        False,
+        "Whether tracebacks in the log show the texts of errors. They may hold members' names and addresses.",
+    )
+    watch: frozenset[str] = _setting(
+        frozenset(),
+        "What measures: `prometheus`, `opentelemetry`, or both in a list; each needs its extra, see `docs/watching.md`.",
+    )
+    monitor_token: str = _setting(
+        "",
+        "What a monitor sends as `Authorization: Bearer …` to see health and metrics, instead of a log-in.",
+        repr=False,
+    )
     url_stripped: str = field(default="", repr=False)
 
     @property
@@ -356,6 +369,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "api_key": _or_callable(_text),
     "api_key_file": lambda value: str(value).strip() if value else "",
     "unconfirmed": _choice("repeat_once", "hold"),
+    "watch": _each(_choice("prometheus", "opentelemetry")),
     "threads": lambda value: max(1, _count(value)),
     "seat_link_days": _days,
     "prune_attempts_after": lambda value: None if value is None else _days(value),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from django.db import transaction
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import Registration, database
 from elevate_integration.retrying import retried
 from elevate_integration.stand_in import stand_in, stand_ins
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,12 @@ def identity_changed(old: str, new: str) -> IdentityChange:
             row.save(
                 using=using, update_fields=["learner_key", "remote_user_id", "other_user_id", "updated_at"]
             )
-    logger.info("A user ID changed: %s registrations moved, %s known at Elevate.", len(moved), len(sent))
+    logger.info(
+        "A user ID changed: %s registrations moved, %s known at Elevate.",
+        len(moved),
+        len(sent),
+        extra=event("elevate.identity.changed", number=len(moved), known=len(sent)),
+    )
     return IdentityChange(tuple(moved), tuple(sent), tuple(left))
 
 

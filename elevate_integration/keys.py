@@ -5,7 +5,6 @@ A running worker asks before each call, so that a new key counts from the next c
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from time import monotonic
@@ -14,8 +13,9 @@ from typing import Any
 from django.core.signals import setting_changed
 
 from elevate_integration.conf import conf
+from elevate_integration.events import event, get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Seconds for which a key from a file or a callable is not asked for again.
 LOOK_AGAIN = 2.0
@@ -112,12 +112,19 @@ def _look(path: str, source: Any) -> None:
         problem = why_unreadable(error)
     if problem and problem != _looked.problem:
         where = path or 'the callable in ELEVATE["API_KEY"]'
-        logger.error("No API key could be read from %s: %s. The last key goes on being used.", where, problem)
+        logger.error(
+            "No API key could be read from %s: %s. The last key goes on being used.",
+            where,
+            problem,
+            extra=event("elevate.key.unreadable"),
+        )
     _looked.problem = problem
     if problem or key == _looked.key:
         return
     if _looked.key:
-        logger.info("The API key changed; the next call takes the new one.")
+        logger.info(
+            "The API key changed; the next call takes the new one.", extra=event("elevate.key.changed")
+        )
         _looked.changed = True
     _looked.key = key
 

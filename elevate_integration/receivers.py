@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
 
 from elevate_integration.conf import conf, order_source
+from elevate_integration.events import event, get_logger
 from elevate_integration.marks import order_changed
 from elevate_integration.orders.source import Watch
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Strong references: with Django's weak ones a closure would fall silent as soon as DEBUG is off.
 _connected: list[tuple[Watch, Any, str]] = []
@@ -30,9 +30,12 @@ def connect() -> None:
         watches = list(order_source().watches())
         for number, watch in enumerate(watches):
             _connect(watch, f"elevate_integration.{number}")
-    except Exception as error:  # noqa: BLE001 - the source is the host's code; a check names what it raised
+    except Exception as error:
         logger.critical(
-            "The order source cannot be used, so no order is seen; run `manage.py check`: %s", error
+            "The order source cannot be used (%s), so no order is seen; run `manage.py check`.",
+            type(error).__name__,
+            exc_info=True,
+            extra=event("elevate.source.unusable"),
         )
 
 
@@ -67,6 +70,7 @@ def _receiver(order_ref: Callable[..., str]) -> Callable[..., None]:
             logger.exception(
                 "The order source could not name the order of a changed %s; the next sweep will look at it.",
                 kwargs.get("sender"),
+                extra=event("elevate.source.failed", method="watches"),
             )
             return
         if ref:

@@ -7,7 +7,6 @@ MariaDB's "Server Error Reference"; `database is locked` is SQLITE_BUSY.
 from __future__ import annotations
 
 import functools
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -15,9 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import database
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,7 +56,11 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
             except OperationalError as error:
                 if connection.in_atomic_block or not given_up(error):
                     raise
-                logger.info("The database gave up a transaction, running it again: %s.", error)
+                logger.info(
+                    "The database gave up a transaction (%s), running it again.",
+                    type(error).__name__,
+                    extra=event("elevate.database.repeated", tries=number),
+                )
             time.sleep(random.uniform(0, _PAUSE * 2.0**number))  # noqa: S311 - a pause, not a secret
         return function(*args, **options)
 

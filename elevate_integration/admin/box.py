@@ -13,12 +13,12 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from elevate_integration.events import event, get_logger
 from elevate_integration import overview
 from elevate_integration.admin import show
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.admin.base import APP, may
 from elevate_integration.conf import order_source
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import Registration, database
 
 logger = get_logger(__name__)

@@ -15,10 +15,10 @@ from django.urls import NoReverseMatch
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from elevate_integration.events import event, get_logger
 from elevate_integration.admin import show
 from elevate_integration.admin.base import address, may, must, record, render, who
 from elevate_integration.conf import conf
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import Registration
 from elevate_integration.seat_forms import SeatForm, read
 from elevate_integration.seats import assignment_url, has_named, name_seats, open_seats

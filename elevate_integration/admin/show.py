@@ -10,11 +10,12 @@ from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 
-from elevate_integration.events import event, get_logger
 from elevate_integration.conf import conf, order_source
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import LIVE, Obstacle, Status
 from elevate_integration.models import Registration
 from elevate_integration.staff import is_duplicate
+from elevate_integration.stand_in import is_stand_in
 from elevate_integration.words import NOTHING, STATUSES, situation
 from elevate_integration.words import said as said
 
@@ -111,6 +112,30 @@ def last_message(row: Registration) -> str:
     return str(truncatechars("; ".join(said(row.error_messages)), 120))
 
 
+def known_as(row: Registration) -> str:
+    """Say who a learner is in one text: by name, else by address or user ID; or that he was forgotten, or never named."""
+    name = f"{row.firstname} {row.lastname}".strip() or row.email
+    if name or row.forgotten_at is None:
+        return name or row.remote_user_id or _("nobody named")
+    text = _("forgotten on %(day)s") % {"day": day(row.forgotten_at)}
+    return f"{row.remote_user_id}, {text}" if row.remote_user_id else text
+
+
+def forgotten(row: Registration) -> list[str]:
+    """Say since when the learner is forgotten, and what that changes; nothing where that is not so."""
+    if row.forgotten_at is None:
+        return []
+    text = _("Names and addresses were forgotten on %(day)s. A refund still cancels at Elevate.")
+    return [text % {"day": day(row.forgotten_at)}]
+
+
+def other_id(row: Registration) -> str:
+    """Show the user ID that the store gives now, if it is another one than Elevate was told."""
+    if is_stand_in(row.other_user_id):
+        return _("The order now names another account than the one that was forgotten.")
+    return row.other_user_id or "-"
+
+
 def learner(row: Registration) -> str:
     """Show a learner by name and e-mail, or say that nobody is named."""
     name = f"{row.firstname} {row.lastname}".strip()
@@ -118,7 +143,7 @@ def learner(row: Registration) -> str:
         # A narrow column breaks an address after the at sign, and not one letter before its end.
         local, at, domain = row.email.rpartition("@")
         return format_html('{}<br><span class="help">{}{}<wbr>{}</span>', name, local, at, domain)
-    return name or row.email or row.remote_user_id or _("nobody named")
+    return known_as(row)
 
 
 def link(url: str, text: str, *, rel: str = "") -> str:

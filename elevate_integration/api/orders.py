@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -16,9 +15,10 @@ from elevate_integration.api.base import ApiView, answers, described, record, wh
 from elevate_integration.api.problems import StoreUnreadable, problem
 from elevate_integration.api.registrations import TRIGGER
 from elevate_integration.api.serializers import OrderSerializer, SyncSerializer
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import TrackedOrder, database
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _LONGEST = 150
 _TEXT = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
@@ -37,7 +37,11 @@ def _look(ref: str) -> tuple[Any, Any, list[Any]]:
         shot, result, found = doctor.order_now(ref)
         rows = list(found)
     except Exception as error:
-        logger.exception("The order source could not read order %s for the REST API.", ref)
+        logger.exception(
+            "The order source could not read order %s for the REST API.",
+            ref,
+            extra=event("elevate.order.not_read", order_ref=ref),
+        )
         raise StoreUnreadable from error
     if shot is None and not rows:
         raise NotFound

@@ -5,7 +5,6 @@ One row, `DeliveryState`, for all workers. While the gate is shut, one call prob
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -15,13 +14,14 @@ from django.db.models import Subquery
 
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcome
 from elevate_integration.models import Attempt, DeliveryState, Registration
 
 if TYPE_CHECKING:
     from elevate_integration.delivery.queue import Result
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 UNREACHABLE = "unreachable"
 KEY = "key"
@@ -84,7 +84,7 @@ def ask_again(using: str) -> None:
 def alarm(state: DeliveryState, text: str, now: datetime, using: str) -> None:
     """Raise an alarm that stays until a person clears it."""
     if state.alarm != text:
-        logger.error("%s", text)
+        logger.error("%s", text, extra=event("elevate.delivery.alarm"))
         state.alarm, state.alarm_at = text, now
         state.save(using=using, update_fields=["alarm", "alarm_at"])
 
@@ -142,7 +142,12 @@ def _said(result: Result) -> str:
 
 def _shut(state: DeliveryState, why: str, message: str, now: datetime, seconds: float) -> None:
     if state.gate != why:
-        logger.error("Delivery waits (%s): %s", why, message)
+        # Not what Elevate said: that may hold an address. The page of delivery shows it.
+        logger.error(
+            "Delivery waits (%s): the page of delivery says why.",
+            why,
+            extra=event("elevate.delivery.waits", reason=why),
+        )
         state.gate_since = now
     state.gate, state.gate_message = why, message
     state.probe_at = now + timedelta(seconds=seconds)
@@ -150,7 +155,7 @@ def _shut(state: DeliveryState, why: str, message: str, now: datetime, seconds: 
 
 def _open(state: DeliveryState, now: datetime) -> None:
     if state.gate:
-        logger.info("Delivery goes on.")
+        logger.info("Delivery goes on.", extra=event("elevate.delivery.goes_on", reason=state.gate))
         state.gate_since = now
     state.gate, state.gate_message, state.failures, state.probe_at = "", "", 0, None
 

@@ -5,7 +5,6 @@ Each sweep reads the orders changed since the last one, and some of those with h
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,11 +16,12 @@ from django.db.models import Q
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.delivery import gate
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import Status
 from elevate_integration.models import DeliveryState, Registration, database
 from elevate_integration.sync import SyncResult, preview, sync_order
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _BATCH = 200
 _ROTATED = (
@@ -62,7 +62,11 @@ def previewed(refs: list[str]) -> Iterator[SyncResult]:
         yield from preview(refs)
     except Exception:
         if len(refs) == 1:
-            logger.exception("Order %s could not be read.", refs[0])
+            logger.exception(
+                "Order %s could not be read.",
+                refs[0],
+                extra=event("elevate.order.not_read", order_ref=refs[0]),
+            )
             yield SyncResult(refs[0], error="the order could not be read")
             return
         for ref in refs:
@@ -106,7 +110,11 @@ def _sweep_recent(since: datetime, done: Swept) -> bool:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        logger.exception("The order source could not list the orders changed since %s.", since)
+        logger.exception(
+            "The order source could not list the orders changed since %s.",
+            since,
+            extra=event("elevate.source.failed", method="recent"),
+        )
         done.errors += 1
         return False
     return True

@@ -6,7 +6,6 @@ registration, and nothing is registered a second time or cancelled by mistake.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from elevate_integration.clock import database_now
+from elevate_integration.events import event, get_logger
 from elevate_integration.forgetting.rows import (
     LINKED,
     Tally,
@@ -30,7 +30,7 @@ from elevate_integration.reconciled import Discrepancy
 from elevate_integration.retrying import retried
 from elevate_integration.stand_in import is_stand_in, stand_ins
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class SeveralMembers(ValueError):  # noqa: N818 - an answer to a question rather than a failure
@@ -77,8 +77,21 @@ def erase(*, member: str = "", email: str = "", dry_run: bool = False) -> Tally:
             "A member was forgotten: %s registrations, %s passed over.",
             tally.registrations,
             tally.passed_over,
+            extra=event("elevate.member.forgotten", number=tally.registrations, left=tally.passed_over),
         )
     return tally
+
+
+def erase_learner_of(row: Registration, *, dry_run: bool = False) -> Tally:
+    """Forget the learner of a registration. Raises ValueError where nothing is known of one, else as `erase`."""
+    if row.remote_user_id:
+        return erase(member=row.remote_user_id, dry_run=dry_run)
+    return erase(email=row.email, dry_run=dry_run)
+
+
+def has_learner(row: Registration) -> bool:
+    """Whether it is known whose a registration is, so that the learner can be forgotten."""
+    return bool(row.remote_user_id or row.email)
 
 
 def _who(member: str, email: str, using: str) -> _Who:
@@ -138,7 +151,7 @@ def _erase(who: _Who, rows: list[Registration], using: str) -> Tally:
             reasons[row.pk] = LINKED
     gone = [row for row in theirs if not reasons[row.pk] and not _is_done(row)]
     tally.left = Counter(reason for reason in reasons.values() if reason)
-    tally.registrations = len(gone)
+    tally.registrations, tally.done = len(gone), [row.pk for row in gone]
     forget(gone, database_now(using), using, erase=True)
     _forget_former_ids(who, rows, using)
     tally.seats = _unname(who, gone, using)

@@ -6,7 +6,6 @@ e-mail address is not enough: who may change his own could read another's course
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,14 @@ from urllib.parse import urlsplit
 from django.db.models import QuerySet
 
 from elevate_integration.conf import order_source, remote_user_id
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import LIVE
 from elevate_integration.members.standing import READY, WAITING, Standing, standing
 from elevate_integration.models import OrderMark, ProductMapping, Registration, TrackedOrder, database
 from elevate_integration.orders.source import OrderSource
 from elevate_integration.wishes import clean
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Nobody reads more, and a page must stay a page.
 _MOST = 200
@@ -66,7 +66,10 @@ def learner_key_of(user: Any) -> str:
             return clean(remote_user_id(user))
         learner = source.learner_for(user)
     except Exception:
-        logger.exception("The order source could not tell which learner a log-in is.")
+        logger.exception(
+            "The order source could not tell which learner a log-in is.",
+            extra=event("elevate.source.failed", method="learner_for"),
+        )
         return ""
     return clean(learner.remote_user_id) if learner is not None else ""
 
@@ -115,7 +118,10 @@ def seats_of_line(line: Any) -> tuple[str, tuple[str, ...]]:
     try:
         order_ref, keys = order_source().seats_of_line(line)
     except Exception:
-        logger.exception("The order source could not name the seats of an order line.")
+        logger.exception(
+            "The order source could not name the seats of an order line.",
+            extra=event("elevate.source.failed", method="seats_of_line"),
+        )
         return "", ()
     return str(order_ref), tuple(keys)
 
@@ -183,7 +189,11 @@ def _is_expected(order_ref: str, seat_keys: Sequence[str] = (), products: Sequen
     try:
         snapshot = order_source().snapshot(order_ref)
     except Exception:
-        logger.exception("The order source could not read order %s for its buyer's page.", order_ref)
+        logger.exception(
+            "The order source could not read order %s for its buyer's page.",
+            order_ref,
+            extra=event("elevate.order.not_read", order_ref=order_ref),
+        )
         return False
     seats = [] if snapshot is None else [s for s in snapshot.seats if s.active]
     keys = {k for s in seats if not seat_keys or s.key in seat_keys for k in s.product_keys}

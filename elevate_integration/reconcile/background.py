@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
 from django.db import connections
 
-logger = logging.getLogger(__name__)
+from elevate_integration.events import event, get_logger
+
+logger = get_logger(__name__)
 
 
 class Background:
@@ -54,6 +55,9 @@ class Background:
         try:
             work()
         except Exception:
-            logger.exception("The comparison with Elevate's report broke off; the next one goes on.")
+            logger.exception(
+                "The comparison with Elevate's report broke off; the next one goes on.",
+                extra=event("elevate.report.broke_off"),
+            )
         finally:
             connections.close_all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,8 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.elevate.errors import ReportUnreadable
 from elevate_integration.elevate.reports import Report, ReportFields, ReportLine, ReportRequest
+from elevate_integration.events import event, get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _SECOND = timedelta(seconds=1)
 # Further from what was asked for than time zones can explain.
@@ -100,7 +100,11 @@ class Fetcher:
 
     def _after(self, error: ReportUnreadable, times: int) -> None:
         """Wait as a failure asks for. Raises DayUnreadable when asking again would not help."""
-        logger.info("A report could not be read: %s", error)
+        logger.info(
+            "A report could not be read (%s).",
+            error.trouble,
+            extra=event("elevate.report.unreadable", reason=error.trouble),
+        )
         asked = error.retry_after or 0.0
         if times >= _TRIES.get(error.trouble, 1) or asked > _LONGEST:
             ends_run = error.concerns_every_report or error.trouble in ("hurried", "not_reached")

@@ -6,7 +6,6 @@ with by the next process that looks.
 
 from __future__ import annotations
 
-import logging
 import time as clock
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from django.utils import timezone
 
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import database
 from elevate_integration.reconcile import lease as leases
 from elevate_integration.reconcile.background import Background
@@ -22,7 +22,7 @@ from elevate_integration.reconcile.results import Run
 from elevate_integration.reconcile.run import run_under
 from elevate_integration.reconciled import ReportState
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Seconds between two looks at the clock.
 _LOOK = 60.0
@@ -86,9 +86,17 @@ def run_if_due() -> Run | None:
     finally:
         lease.release()
     if run.is_complete:
-        logger.info("Elevate's report was compared: %s days.", len(run.days))
+        logger.info(
+            "Elevate's report was compared: %s days.",
+            len(run.days),
+            extra=event("elevate.report.compared", number=len(run.days)),
+        )
     else:
-        logger.warning("Elevate's report could not be read for all days: %s", run.stopped or len(run.unread))
+        logger.warning(
+            "Elevate's report could not be read for %s days.",
+            len(run.unread),
+            extra=event("elevate.report.incomplete", number=len(run.unread)),
+        )
     return run
 
 

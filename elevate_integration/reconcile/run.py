@@ -5,7 +5,6 @@ Elevate is only asked for reports. Registrations that the report has are settled
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,6 +14,7 @@ from elevate_integration.comparing import Compared, Difference, compare
 from elevate_integration.conf import conf
 from elevate_integration.delivery.sender import make_client
 from elevate_integration.elevate.client import ElevateClient
+from elevate_integration.events import event, get_logger
 from elevate_integration.pairing import Proved
 from elevate_integration.reconcile import lease as leases
 from elevate_integration.reconcile.fetching import DayReport, DayUnreadable, Fetcher, Stopped
@@ -25,7 +25,7 @@ from elevate_integration.reconcile.results import Busy, DayDone, Run
 from elevate_integration.reconcile.rows import covered_days, rows_for, sold_products
 from elevate_integration.reconcile.settling import settle_found
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _DAY = timedelta(days=1)
 # After so many unreadable days in a row the next ones are left for another time.
@@ -138,7 +138,11 @@ class _Runner:
             try:
                 self.read[day] = self.fetcher.day(day)
             except DayUnreadable as error:
-                logger.warning("Elevate's report of %s could not be read.", day)
+                logger.warning(
+                    "Elevate's report of %s could not be read.",
+                    day,
+                    extra=event("elevate.report.unread", day=str(day)),
+                )
                 self.read[day] = error
         report = self.read[day]
         return isinstance(report, DayUnreadable) and report.ends_run

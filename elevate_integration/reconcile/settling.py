@@ -6,20 +6,20 @@ and the brake counts it.
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 
 from django.db import transaction
 
 from elevate_integration.clock import database_now
 from elevate_integration.comparing import Found
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import Operation, Outcome, Status
 from elevate_integration.models import Attempt, Registration, database
 from elevate_integration.reconcile.rows import RECONCILE
 from elevate_integration.retrying import retried
 from elevate_integration.staff import mark_registered
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @retried
@@ -32,14 +32,23 @@ def settle_found(found: Found, day: date, site: str) -> bool:
             found.pk, found.registration_id, product_url, actor="", trigger="", only=(Status.UNCONFIRMED,)
         )
         if not acted.done:
-            logger.info("Registration %s was found in the report and left alone: %s", found.pk, acted.left)
+            logger.info(
+                "Registration %s was found in the report and left alone.",
+                found.pk,
+                extra=event("elevate.report.left_alone", registration=found.pk),
+            )
             return False
         row = Registration.objects.using(using).select_for_update().get(pk=found.pk)
         for duplicate in found.duplicates:
             row.note_duplicate(duplicate)
         row.save(using=using, update_fields=["duplicate_ids"])
         _attempt(row, found, day).save(using=using)
-    logger.info("Registration %s was found in Elevate's report of %s.", found.pk, day)
+    logger.info(
+        "Registration %s was found in Elevate's report of %s.",
+        found.pk,
+        day,
+        extra=event("elevate.report.settled", registration=found.pk, day=str(day)),
+    )
     return True
 
 

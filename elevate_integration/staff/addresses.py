@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,12 +15,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from elevate_integration.elevate import addresses
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import ProductMapping, database
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Hosts that `ALLOWED_HOSTS = []` stands for while DEBUG is on, as in Django's own `HttpRequest.get_host`.
 _DEBUG_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
@@ -102,5 +102,10 @@ def check_addresses(
         since = Coalesce("url_failing_since", now) if problem else None
         rows.update(url_checked_at=now, url_problem=problem[:40], url_failing_since=since)
     asked = sum(url in found for _pk, url in chosen)
-    logger.info("Asked %s addresses of product mappings: %s do not answer.", asked, failing)
+    logger.info(
+        "Asked %s addresses of product mappings: %s do not answer.",
+        asked,
+        failing,
+        extra=event("elevate.addresses.asked", number=asked, failing=failing),
+    )
     return Checked(answering=asked - failing, failing=failing, left=len(chosen) - asked)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from elevate_integration.events import event, get_logger
 from elevate_integration.clock import database_now
+from elevate_integration.events import event, get_logger
 from elevate_integration.locking import write_first
 from elevate_integration.models import database
 from elevate_integration.reconcile import button, proof
@@ -39,7 +39,9 @@ def start_comparing(day: date, *, actor: str) -> bool:
     # Inside a transaction (ATOMIC_REQUESTS) the thread would not see that this process compares now.
     transaction.on_commit(lambda: started.append(button.start_day(day)), using=database())
     logger.info(
-        "A person asked to compare Elevate's report of %s.", day, extra=event("elevate.report.asked", day=str(day))
+        "A person asked to compare Elevate's report of %s.",
+        day,
+        extra=event("elevate.report.asked", day=str(day)),
     )
     return all(started)
 
@@ -88,4 +90,6 @@ def _decide(
 def begin_proof_anew(*, actor: str) -> None:
     """Let the doubts about the report's IDs count no more, and begin their proof anew."""
     proof.begin_anew()
-    logger.info("A person began the proof of the report's IDs anew.", extra=event("elevate.report.proof_anew"))
+    logger.info(
+        "A person began the proof of the report's IDs anew.", extra=event("elevate.report.proof_anew")
+    )

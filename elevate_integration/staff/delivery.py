@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import transaction
 
 from elevate_integration.clock import database_now
 from elevate_integration.delivery import gate
+from elevate_integration.events import event, get_logger
 from elevate_integration.locking import write_first
 from elevate_integration.models import DeliveryState, database
 from elevate_integration.retrying import retried
 from elevate_integration.wake import wake
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _ONLY_ROW = 1
 
@@ -38,7 +37,7 @@ def pause(*, actor: str) -> bool:
             return False
         state.paused, state.paused_by, state.paused_at = True, actor[:150], database_now(using)
         state.save(using=using, update_fields=["paused", "paused_by", "paused_at"])
-    logger.info("Delivery was paused by %s.", actor)
+    logger.info("Delivery was paused by a person.", extra=event("elevate.delivery.paused"))
     return True
 
 
@@ -58,7 +57,7 @@ def resume(*, actor: str) -> None:
             ],
         )  # fmt: skip
         transaction.on_commit(wake, using=using, robust=True)
-    logger.info("Delivery was resumed by %s.", actor)
+    logger.info("Delivery was resumed by a person.", extra=event("elevate.delivery.resumed"))
 
 
 @retried
@@ -69,7 +68,9 @@ def clear_alarm(*, actor: str) -> bool:
         state = _locked()
         if not state.alarm:
             return False
-        logger.info("The alarm was cleared by %s: %s", actor, state.alarm)
+        logger.info(
+            "A person cleared the alarm: %s", state.alarm, extra=event("elevate.delivery.alarm_cleared")
+        )
         state.alarm, state.alarm_at = "", None
         state.save(using=using, update_fields=["alarm", "alarm_at"])
     return True

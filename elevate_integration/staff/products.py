@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import AtElevate, Status
 from elevate_integration.locking import write_first
 from elevate_integration.marks import order_changed
@@ -21,7 +21,7 @@ from elevate_integration.staff.rows import Acted
 if TYPE_CHECKING:
     from elevate_integration.words import Text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _BATCH = 500
 
@@ -51,7 +51,11 @@ def not_for_elevate(product_key: str, title: str, *, actor: str) -> Decided:
             create_defaults={"not_for_elevate": True, "product_title": title[:300]},
         )
         decided = _decide(product_key, UnmappedSale.Decision.LEFT, using)
-    logger.info("%s said that product %s is not for Elevate.", actor, product_key)
+    logger.info(
+        "A person said that product %s is not for Elevate.",
+        product_key,
+        extra=event("elevate.product.not_for_elevate", product_key=product_key),
+    )
     return decided
 
 
@@ -62,7 +66,12 @@ def leave_past(product_key: str, *, actor: str) -> Decided:
     with transaction.atomic(using=using):
         write_first(using)
         decided = _decide(product_key, UnmappedSale.Decision.LEFT, using)
-    logger.info("%s left %s past seats of product %s as they are.", actor, decided.seats, product_key)
+    logger.info(
+        "A person left %s past seats of product %s as they are.",
+        decided.seats,
+        product_key,
+        extra=event("elevate.product.past_left", product_key=product_key, number=decided.seats),
+    )
     return decided
 
 
@@ -81,7 +90,12 @@ def apply_to_past(product_key: str, *, actor: str) -> Decided:
         decided = _decide(product_key, UnmappedSale.Decision.APPLY, using)
         for ref in refs:
             order_changed(ref, using=using)
-    logger.info("%s has %s past seats of product %s registered.", actor, decided.seats, product_key)
+    logger.info(
+        "A person has %s past seats of product %s registered.",
+        decided.seats,
+        product_key,
+        extra=event("elevate.product.past_registered", product_key=product_key, number=decided.seats),
+    )
     return decided
 
 
@@ -151,4 +165,8 @@ def _pin_anew(waiting: Any) -> None:
             with transaction.atomic(using=waiting.db):
                 row.save(using=waiting.db, update_fields=["remote_product_id", "updated_at"])
         except IntegrityError:
-            logger.warning("Registration %s keeps its product: the seat has one for the new product.", row.pk)
+            logger.warning(
+                "Registration %s keeps its product: the seat has one for the new product.",
+                row.pk,
+                extra=event("elevate.registration.product_kept", registration=row.pk),
+            )

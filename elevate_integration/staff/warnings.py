@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -11,12 +10,13 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 
 from elevate_integration.conf import order_source
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import ProductMapping
 
 if TYPE_CHECKING:
     from elevate_integration.words import Text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _TWINS = 5
 _OFFERED = 20
@@ -89,7 +89,10 @@ def _not_on_sale(mapping: ProductMapping) -> Iterator[Text]:
     try:
         offered = list(order_source().products(mapping.product_key, _OFFERED))
     except Exception:
-        logger.exception("The order source could not give its products.")
+        logger.exception(
+            "The order source could not give its products.",
+            extra=event("elevate.source.failed", method="products"),
+        )
         return
     if mapping.active and any(p.key == mapping.product_key and not p.active for p in offered):
         yield _("The store says that this product is not on sale.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,10 +11,11 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.members import tickets
 from elevate_integration.seats import orders_to_name
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 FRAGMENTS = {
     tickets.MINE: "elevate_integration/course_list.html",
@@ -39,7 +39,10 @@ def _orders_to_name(user: Any) -> tuple[str, ...]:
     try:
         return orders_to_name(user)
     except Exception:
-        logger.exception("The order source could not tell which seats of a log-in wait for names.")
+        logger.exception(
+            "The order source could not tell which seats of a log-in wait for names.",
+            extra=event("elevate.source.failed", method="orders_to_name"),
+        )
         return ()
 
 

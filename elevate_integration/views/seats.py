@@ -6,7 +6,6 @@ in an order without buying it is not let in. GET shows, POST with a CSRF token w
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,10 +19,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.seat_forms import SeatForm, read
 from elevate_integration.seats import OpenSeat, is_buyer, name_seats, open_seats, read_link
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 View = Callable[..., HttpResponse]
 
@@ -41,7 +41,9 @@ def _private(view: View) -> View:
         except (Http404, DatabaseError):
             raise
         except Exception:
-            logger.exception("The page that names learners could not be shown.")
+            logger.exception(
+                "The page that names learners could not be shown.", extra=event("elevate.seats.failed")
+            )
             response = _closed(request, "away", status=503)
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
         response.headers["Referrer-Policy"] = "same-origin"
