@@ -30,6 +30,7 @@ from elevate_integration.admin.base import (
 from elevate_integration.admin.cancel_form import CancelManyForm, last_texts
 from elevate_integration.admin.duplicates import duplicates_view
 from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
+from elevate_integration.admin.forgetting import forget_url, forget_view
 from elevate_integration.admin.listing import COUNTED_AT_MOST, LongListPage, RegistrationList
 from elevate_integration.admin.seats import seats_url, seats_view
 from elevate_integration.admin.timeline import story
@@ -68,7 +69,7 @@ class RegistrationAdmin(LongListPage):
     search_fields = ("order_ref",)
     search_help_text = _("A whole order number, e-mail address, last name, registration ID or user ID.")
     fieldsets = (
-        (_("Learner"), {"fields": ("firstname", "lastname", "email", "member_link", "other_user_id")}),
+        (_("Learner"), {"fields": ("firstname", "lastname", "email", "member_link", "other_id")}),
         (
             pgettext_lazy("purchase", "Order"),
             {"fields": ("order_link", "seat_key", "product", "mapping", "amount_paid", "created_at")},
@@ -100,6 +101,7 @@ class RegistrationAdmin(LongListPage):
                     "failures",
                     "trigger",
                     "actor",
+                    "forgotten_at",
                     "updated_at",
                 ),
             },
@@ -152,6 +154,11 @@ class RegistrationAdmin(LongListPage):
         """Show the user ID, linked to the member's page in the store."""
         return show.member(row)
 
+    @admin.display(description=_("user ID now given by the store"))
+    def other_id(self, row: Registration) -> str:
+        """Show another user ID of the learner's."""
+        return show.other_id(row)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RegistrationList]:
         """Use the list that knows what covers a row."""
         return RegistrationList
@@ -173,8 +180,10 @@ class RegistrationAdmin(LongListPage):
         act = self.admin_site.admin_view(self.act_view)
         duplicates = self.admin_site.admin_view(self.duplicates_view)
         seats = self.admin_site.admin_view(self.seats_view)
+        forget = self.admin_site.admin_view(self.forget_view)
         return [
             path("seats/<int:pk>/", seats, name="elevate_integration_registration_seats"),
+            path("forget/<int:pk>/", forget, name="elevate_integration_registration_forget"),
             path("duplicates/", duplicates, name="elevate_integration_registration_duplicates"),
             path("act/<slug:name>/", act, name="elevate_integration_registration_act"),
             *super().get_urls(),
@@ -228,8 +237,9 @@ class RegistrationAdmin(LongListPage):
             "problems": problems(row.problems),
             "said": show.said(row.error_messages),
             "seats_url": seats_url(self, request, row),
+            "forget_url": forget_url(self, request, row),
             "acts": [(act, address(self, "act", act.name)) for act in offered],
-            "hints": show.hints(row),
+            "hints": [*show.hints(row), *show.forgotten(row)],
             "story": told,
             "lines": [
                 (show.status(one), self.product(one), show.learner(one), one, address(self, "change", one.pk))
@@ -292,6 +302,10 @@ class RegistrationAdmin(LongListPage):
     def seats_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Name the learners of the order's seats."""
         return seats_view(self, request, pk)
+
+    def forget_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Forget the learner on request, once that was confirmed."""
+        return forget_view(self, request, pk)
 
     def duplicates_view(self, request: HttpRequest) -> HttpResponse:
         """List second registrations at Elevate for one seat, and have chosen ones cancelled."""

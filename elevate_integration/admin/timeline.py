@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
 
-from elevate_integration.admin.show import moment, said
+from elevate_integration.admin.show import known_as, moment, said
 from elevate_integration.models import Attempt, OrderMark, Registration, TrackedOrder, database
 from elevate_integration.overview import product_of
 from elevate_integration.words import OPERATIONS, OUTCOMES, TRIGGERS
@@ -81,8 +81,7 @@ def story(order_ref: str) -> Story:
 
 
 def _about(row: Registration) -> str:
-    name = f"{row.firstname} {row.lastname}".strip() or row.email or _("nobody named")
-    return f"{product_of(row)}, {name}"
+    return f"{product_of(row)}, {known_as(row)}"
 
 
 def _call(attempt: Attempt, about: str) -> Step:

@@ -31,7 +31,7 @@ class Tally:
 
     calls: records of calls that were deleted. registrations: forgotten. seats: names that were typed for seats.
     differences: differences with Elevate's report without address and user ID now.
-    left: what was passed over, by reason: a status, or a sentence. again: whether a second run may find more to do.
+    left: what was passed over, by reason: a status, or a sentence. done: keys of the registrations of one member.
     """
 
     calls: int = 0
@@ -39,6 +39,7 @@ class Tally:
     seats: int = 0
     differences: int = 0
     left: Counter[str] = field(default_factory=Counter)
+    done: list[int] = field(default_factory=list)
 
     @property
     def passed_over(self) -> int:

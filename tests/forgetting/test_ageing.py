@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.utils import timezone
 
 from elevate_integration import staff
@@ -179,6 +180,8 @@ def test_a_seat_that_is_paid_for_again_while_its_cancel_is_open_is_not_registere
         Item.objects.update(refunded=False)
         invoice.save()
         resync(invoice)
+        # It is a thread of the fake Elevate's that came here.
+        connections.close_all()
 
     elevate.on_call = pay_again
     refund(invoice, deliver)
