@@ -17,7 +17,7 @@ from elevate_integration.lifecycle import LIVE, Obstacle
 from elevate_integration.models import Registration
 from elevate_integration.prepared import Prepared
 from elevate_integration.reading import put
-from elevate_integration.stand_in import stand_ins
+from elevate_integration.stand_in import is_stand_in, stand_ins
 from elevate_integration.wishes import SAME_EMAIL
 
 
@@ -108,8 +108,10 @@ def hold_same_email(asking: Iterable[Registration], rows: Iterable[Registration]
     for row in rows:
         if row.at_elevate in LIVE:
             known[row.email_key].add(row.remote_user_id)
+    forgotten = any(map(is_stand_in, known))
     for row in asking:
-        ids = known[row.email_key].union(*(known[form] for form in stand_ins(row.email_key)))
+        forms = stand_ins(row.email_key) if forgotten else ()
+        ids = known[row.email_key].union(*(known[form] for form in forms))
         held = bool(ids) and row.remote_user_id not in ids
         if held == (row.obstacle == Obstacle.IDENTITY):
             continue

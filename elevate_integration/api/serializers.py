@@ -73,7 +73,7 @@ class RegistrationSerializer(serializers.ModelSerializer):
             "id", "status", "situation", "in_trouble", "wanted", "at_elevate", "obstacle", "problems",
             "error_messages", "order_ref", "seat_key", "mapping", "product_title", "remote_product_id", "learner",
             "amount_paid", "elevate_id", "product_url", "site", "failures", "trigger", "actor", "due_at",
-            "registered_at", "cancelled_at", "created_at", "updated_at",
+            "registered_at", "cancelled_at", "forgotten_at", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
