@@ -225,6 +225,8 @@ def _read(raw: Any) -> Conf | str:
             values[KEYS[key].name] = _convert(key, value)
         except (TypeError, ValueError, ImportError) as error:
             return f"ELEVATE[{key!r}] cannot be used: {error}"
+        except Exception as error:  # noqa: BLE001 - a host's module; raised on, its traceback would show the API key
+            return f"ELEVATE[{key!r}] cannot be used: {type(error).__name__}: {error}"
     base, stripped = normalise_url(values.get("url", ""))
     return Conf(**{**values, "url": base, "url_stripped": stripped})
 

@@ -6,7 +6,6 @@ sender threads need no database connection.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,16 +13,18 @@ from typing import Any
 from django.template import Context, Engine
 from django.utils import timezone
 
+from elevate_integration import observing
 from elevate_integration.conf import Conf, conf
-from elevate_integration.delivery.queue import Claimed, Result
+from elevate_integration.delivery.queue import Claimed, Result, about
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.elevate.errors import ElevateError, KeyRefused
 from elevate_integration.elevate.payloads import CancelRequest, RegisterRequest, amount_text
+from elevate_integration.events import event, get_logger
 from elevate_integration.keys import api_key
 from elevate_integration.lifecycle import Operation, Outcome
 from elevate_integration.models import Registration
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Request = RegisterRequest | CancelRequest
 
@@ -72,7 +73,11 @@ def prepare(claimed: Claimed) -> Request | Result:
             )
         return cancel_request(claimed.row, settings)
     except Exception as error:
-        logger.exception("The call for %s could not be prepared.", claimed.row)
+        logger.exception(
+            "The call for %s could not be prepared.",
+            claimed.row,
+            extra=event("elevate.call.not_prepared", **about(claimed.row), operation=str(claimed.operation)),
+        )
         note = f"The call could not be prepared: {type(error).__name__}. Look at PAYLOAD and the cancellation texts."
         return _not_called(claimed, Outcome.NOT_SENT, note)
 
@@ -129,6 +134,14 @@ def _switch(value: bool | Callable[..., bool], row: Registration) -> bool:  # no
 
 def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     """Make the call and say how it ended. Never raises: what nobody foresaw counts as *unknown*."""
+    operation = str(claimed.operation)
+    with observing.step("call", operation=operation, **about(claimed.row)) as step:
+        result = _send(client, claimed, request)
+        step.note(outcome=str(result.outcome), status_code=result.status_code)
+    return result
+
+
+def _send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     result = Result(claimed, Outcome.UNKNOWN, sent=_kept(request), started_at=timezone.now())
     try:
         answer = client.register(request) if isinstance(request, RegisterRequest) else client.cancel(request)
@@ -146,7 +159,11 @@ def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
             key_refused=isinstance(error, KeyRefused),
         )
     except Exception as error:
-        logger.exception("The call for %s failed in a way nobody foresaw.", claimed.row)
+        logger.exception(
+            "The call for %s failed in a way nobody foresaw.",
+            claimed.row,
+            extra=event("elevate.call.failed", **about(claimed.row), operation=str(claimed.operation)),
+        )
         return replace(result, note=f"Internal error: {type(error).__name__}.")
     return replace(
         result,
@@ -167,4 +184,9 @@ def _kept(request: Request) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None | list | dict) else str(value)
+    if isinstance(value, str | int | float | bool | None | list | dict):
+        return value
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a host's object; the client refuses what is no JSON, and says so
+        return type(value).__name__

@@ -115,6 +115,18 @@ def test_a_callable_of_the_host_that_raises_is_recorded_and_tried_again(row, set
     assert not result.called
 
 
+def test_a_further_field_that_cannot_even_be_written_down_is_refused_and_ends_no_thread(row, settings):
+    class Odd:
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    set_elevate(settings, PAYLOAD=lambda registration: {"odd": Odd()})
+    request = sender.register_request(row, conf())
+    result = sender.send(sender.make_client(), Claimed(row, Operation.REGISTER, None), request)
+    assert result.outcome is Outcome.REFUSED
+    assert result.sent["odd"] == "Odd"
+
+
 def test_a_registration_of_another_elevate_site_is_not_cancelled_at_this_one(row):
     row.site = "https://old.example"
     result = sender.prepare(Claimed(row, Operation.CANCEL, None))
