@@ -67,6 +67,7 @@ def relink(text: str, file: Path) -> str:
 def read(app: Sphinx, name: str, source: list[str]) -> None:
     """Put the text of the file in the place of the stub."""
     if name in SHOWN:
+        app.env.note_dependency(DOCS.parent / SHOWN[name], docname=name)
         source[0] = text_of(name)
     else:
         source[0] = relink(source[0], DOCS / f"{name}.md")
