@@ -21,16 +21,17 @@ class ElevateIntegrationConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect everything that listens. A host with a broken ELEVATE still starts, and a check says what is wrong."""
-        from elevate_integration import checks, receivers
+        from elevate_integration import checks, receivers, watching
         from elevate_integration.delivery import dispatchers
 
         checks.register()
         try:
             receivers.connect()
             dispatchers.start()
+            watching.start()
         except ImproperlyConfigured as error:
             logger.critical(
-                "Nothing is registered at Elevate until the settings are mended: %s",
+                "The settings of Elevate must be mended: %s",
                 error,
                 extra=event("elevate.settings.unusable"),
             )

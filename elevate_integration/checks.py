@@ -22,6 +22,7 @@ from django.core.validators import validate_email
 from django.db import connections, router
 from django.template import Engine, TemplateSyntaxError
 
+from elevate_integration import watching
 from elevate_integration.conf import KEYS, Conf, conf, order_source
 from elevate_integration.delivery import dispatchers
 from elevate_integration.keys import read_key_file, why_unreadable
@@ -31,6 +32,8 @@ from elevate_integration.orders.source import OrderSource, Watch
 
 # Seconds between the end of the longest call and the end of the lease, in which the answer has to be written.
 LEASE_MARGIN = 15.0
+# Characters that the token of a monitor has at least.
+TOKEN_LENGTH = 20
 _TEMPLATES = ("cancellation_explanation", "cancellation_explanation_for_user", "cancellations_email")
 
 Check = Callable[[Conf], Iterable[checks.CheckMessage]]
@@ -303,6 +306,18 @@ def _mass_import(settings: Conf) -> Iterator[checks.CheckMessage]:
             yield checks.Error(text, hint=hint, id="elevate.E020")
 
 
+def _watch(settings: Conf) -> Iterator[checks.CheckMessage]:
+    missing = watching.not_installed(settings.watch)
+    if missing:
+        extras = ",".join(missing)
+        hint = f'Install django-elevate-integration[{extras}], or take the name out of ELEVATE["WATCH"].'
+        yield checks.Error(watching.missing_text(missing), hint=hint, id="elevate.E023")
+    if settings.monitor_token and len(settings.monitor_token) < TOKEN_LENGTH:
+        text = f"ELEVATE['MONITOR_TOKEN'] is shorter than {TOKEN_LENGTH} characters, so it can be guessed."
+        hint = "Take one from `python -c 'import secrets; print(secrets.token_urlsafe(32))'`."
+        yield checks.Warning(text, hint=hint, id="elevate.W010")
+
+
 CHECKS: tuple[Check, ...] = (
     _url,
     _stripped_path,
@@ -318,6 +333,7 @@ CHECKS: tuple[Check, ...] = (
     _sqlite,
     _digest,
     _mass_import,
+    _watch,
 )
 
 

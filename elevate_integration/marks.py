@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.db import DatabaseError, connections, router, transaction
 
+from elevate_integration import observing
 from elevate_integration.clock import now_sql
 from elevate_integration.conf import conf
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import OrderMark
 from elevate_integration.wake import wake
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # How far back the memo "already marked in this transaction" looks. A miss costs one more mark, nothing else.
 _MEMO_REACH = 200
@@ -32,7 +33,7 @@ class _WakeAfterCommit:
         self.order_ref = order_ref
 
     def __call__(self) -> None:
-        wake()
+        wake(self.order_ref)
 
 
 def order_changed(order_ref: Any, *, using: str | None = None) -> None:
@@ -43,9 +44,14 @@ def order_changed(order_ref: Any, *, using: str | None = None) -> None:
     Never raises: what goes wrong is logged with the order, and the sweep repairs it.
     """
     try:
-        _mark(str(order_ref), using)
+        with observing.step("capture", order_ref=str(order_ref)):
+            _mark(str(order_ref), using)
     except Exception:
-        logger.exception("Order %s could not be marked; the next sweep will look at it.", order_ref)
+        logger.exception(
+            "Order %s could not be marked; the next sweep will look at it.",
+            order_ref,
+            extra=event("elevate.order.not_marked", order_ref=str(order_ref)),
+        )
 
 
 def _mark(order_ref: str, using: str | None) -> None:
@@ -86,9 +92,13 @@ def _insert_later(order_ref: str, ours: str) -> None:
     try:
         insert(order_ref, using=ours)
     except Exception:
-        logger.exception("Order %s could not be marked; the next sweep will look at it.", order_ref)
+        logger.exception(
+            "Order %s could not be marked; the next sweep will look at it.",
+            order_ref,
+            extra=event("elevate.order.not_marked", order_ref=str(order_ref)),
+        )
         return
-    wake()
+    wake(order_ref)
 
 
 def _already_marked(connection: Any, order_ref: str) -> bool:

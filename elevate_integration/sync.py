@@ -6,7 +6,6 @@ locked before the order is read, so the newer truth wins whoever syncs.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,13 +17,14 @@ from django.db import OperationalError, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
-from elevate_integration import marks
+from elevate_integration import marks, observing
 from elevate_integration.assigned import with_assigned
 from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow, database_now
 from elevate_integration.conf import conf, order_source
 from elevate_integration.cover import decide, save
 from elevate_integration.delivery.backoff import wait
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle
 from elevate_integration.locking import Locked, lock
 from elevate_integration.models import (
@@ -42,7 +42,7 @@ from elevate_integration.reading import make, needs_second_read, put, read_wish,
 from elevate_integration.stand_in import stand_in
 from elevate_integration.wishes import Plan, Reading, clean, derive
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _TRIES = 3
 _READ_BY_SYNC = (
@@ -127,12 +127,34 @@ def sync_order(
 
     trigger: who asks: `mark`, `sweep`, `staff`, `api`, `command`. actor: the person, if one asks.
     room: how many registrations may be made at most (the sweep's cap); None for no limit.
-    seen: the order's due marks, where the caller has listed them; None to have them listed here.
+    seen: the order's due marks, where the caller has listed them; None to have them found here.
     claims: may claim the new registrations while they are written, where calls may go out.
     A source that raises is recorded on the order's row and reported in the result; nothing is cancelled then.
     Raises only what the database raises while it is away.
     """
     ref = str(order_ref)
+    with observing.step("sync", order_ref=ref, trigger=trigger) as step:
+        result = _sync(ref, trigger, actor, room, seen, claims)
+        step.note(result=_outcome(result))
+    return result
+
+
+def _outcome(result: SyncResult) -> str:
+    if result.error:
+        return "failed"
+    if result.skipped:
+        return "skipped"
+    return "written" if result.writes else "unchanged"
+
+
+def _sync(
+    ref: str,
+    trigger: str,
+    actor: str,
+    room: int | None,
+    seen: Collection[int] | None,
+    claims: Claims | None,
+) -> SyncResult:
     for attempt in range(_TRIES):
         if claims is not None:
             claims.begin()
@@ -144,7 +166,11 @@ def sync_order(
                 failure: Exception = error
                 break
         except Exception as error:
-            logger.exception("Order %s could not be synced.", ref)
+            logger.exception(
+                "Order %s could not be synced.",
+                ref,
+                extra=event("elevate.order.not_synced", order_ref=ref),
+            )
             failure = error
             break
     if claims is not None:
@@ -161,8 +187,6 @@ def _sync_locked(
     claims: Claims | None,
 ) -> SyncResult:
     using = database()
-    if seen is None:
-        seen = list(OrderMark.objects.using(using).filter(order_ref=ref).due().values_list("pk", flat=True))
     order = lock(ref, using, skip=trigger == "mark", marks=seen)
     if order is None or (trigger == "mark" and not order.marks):
         return SyncResult(ref, skipped=True)

@@ -86,7 +86,6 @@ FLOORS: dict[str, int] = {
     "watching": 4,
     "watching.urls": 5,
     "watching.views": 5,
-    "watching.checks": 5,
     "resync": 4,
     "importing": 4,
     "forgetting": 4,

@@ -5,7 +5,6 @@ A wake-up that is lost costs nothing but time: the worker looks by itself every 
 
 from __future__ import annotations
 
-import logging
 import select
 import threading
 from collections.abc import Callable
@@ -14,9 +13,10 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import database
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CHANNEL = "elevate_integration"
 _LOOK_AT_STOP = 1.0
@@ -28,16 +28,20 @@ def can_listen() -> bool:
     return connections[database()].vendor == "postgresql"
 
 
-def notify() -> None:
-    """Wake every listening worker. One round trip after the host's commit; what goes wrong is logged."""
+def notify(order_ref: str = "") -> None:
+    """Wake every listening worker, and tell it an order if one is given. One round trip; what goes wrong is logged."""
     using = database()
     if connections[using].vendor != "postgresql":
         return
     try:
         with connections[using].cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, order_ref])
     except DatabaseError:
-        logger.warning("The worker could not be notified; it looks by itself within a second.", exc_info=True)
+        logger.warning(
+            "The worker could not be notified; it looks by itself within a second.",
+            exc_info=True,
+            extra=event("elevate.delivery.not_woken"),
+        )
 
 
 def hears(seconds: float) -> bool:
@@ -65,9 +69,9 @@ def hears(seconds: float) -> bool:
 
 
 class Listener:
-    """A thread with a connection of its own that calls `heard` at each notification, until `stop()`."""
+    """A thread with a connection of its own that calls `heard` with each order told of, until `stop()`."""
 
-    def __init__(self, heard: Callable[[], None]) -> None:
+    def __init__(self, heard: Callable[[str], None]) -> None:
         self._heard = heard
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="elevate-listener", daemon=True)
@@ -88,7 +92,11 @@ class Listener:
                 self._listen()
             except Exception:
                 # Whatever the driver raises when a server goes away, the cure is a new connection.
-                logger.warning("Listening for notifications broke off; trying again.", exc_info=True)
+                logger.warning(
+                    "Listening for notifications broke off; trying again.",
+                    exc_info=True,
+                    extra=event("elevate.listener.failed"),
+                )
                 self._stopping.wait(_WAIT_AFTER_FAILURE)
             finally:
                 self.listening.clear()
@@ -103,21 +111,21 @@ class Listener:
                 cursor.execute(f"LISTEN {CHANNEL}")
             self.listening.set()
             # What was committed before we listened would not be heard.
-            self._heard()
+            self._heard("")
             while not self._stopping.is_set():
-                if _notified(raw):
-                    self._heard()
+                for order_ref in dict.fromkeys(_notified(raw)):
+                    self._heard(order_ref)
         finally:
             django_connection.close()
 
 
-def _notified(raw: Any) -> bool:
-    """Wait up to a second for notifications, and take all that have come. psycopg 3 and psycopg2."""
+def _notified(raw: Any) -> list[str]:
+    """Wait up to a second for notifications, and give what all that have come say. psycopg 3 and psycopg2."""
     if hasattr(raw, "notifies") and callable(raw.notifies):
-        return bool(list(raw.notifies(timeout=_LOOK_AT_STOP, stop_after=1)))
+        return [told.payload for told in raw.notifies(timeout=_LOOK_AT_STOP, stop_after=1)]
     if not select.select([raw], [], [], _LOOK_AT_STOP)[0]:
-        return False
+        return []
     raw.poll()
-    heard = bool(raw.notifies)
+    heard = [told.payload for told in raw.notifies]
     raw.notifies.clear()
     return heard

@@ -16,23 +16,36 @@ from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.models import Subquery
+from django.dispatch import Signal
 
-from elevate_integration import signals
+from elevate_integration import observing, signals
 from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.cover import cover
 from elevate_integration.delivery import gate
 from elevate_integration.delivery.backoff import wait
+from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
 from elevate_integration.locking import write_first
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, database
 from elevate_integration.prepared import Prepared
 from elevate_integration.retrying import retried
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
-_LONGEST_QUIET = 10.0
+_SIGNALS: dict[str, Signal] = {
+    Status.REGISTERED: signals.registered,
+    Status.REFUSED: signals.refused,
+    Status.CANCELLED: signals.cancelled,
+}
+_EVENTS = {
+    str(Status.REGISTERED): (logging.INFO, "elevate.registration.registered"),
+    str(Status.CANCELLED): (logging.INFO, "elevate.registration.cancelled"),
+    str(Status.REFUSED): (logging.WARNING, "elevate.registration.refused"),
+    str(Status.UNCONFIRMED): (logging.WARNING, "elevate.registration.unconfirmed"),
+    str(Status.CANCEL_REFUSED): (logging.WARNING, "elevate.registration.cancel_refused"),
+}
 _MARKS_PER_ORDER = 20
 # A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
 _UNWRITABLE = (DatabaseError, ValueError)
@@ -78,10 +91,7 @@ class Result:
 
 _DUE_MARKS = Prepared(
     lambda limit: (
-        OrderMark.objects.due()
-        .settled_down(at_most=_LONGEST_QUIET)
-        .order_by("due_at", "pk")
-        .values_list("order_ref", "pk")[:limit]
+        OrderMark.objects.due().settled_down().order_by("due_at", "pk").values_list("order_ref", "pk")[:limit]
     )
 )
 
@@ -142,16 +152,28 @@ def ahead() -> Ahead:
     return Ahead(seconds(mark), seconds(call), seconds(sweep) or 0.0)
 
 
-@retried
+def about(row: Registration) -> dict[str, Any]:
+    """Give the keys by which log and measurements name a registration: nothing personal."""
+    return {"registration": row.pk, "order_ref": row.order_ref}
+
+
 def claim(limit: int) -> list[Claimed]:
     """Take at most `limit` due registrations for this worker.
 
     Ends the leases of workers that died: such a row comes back as *maybe*, since its call may have gone out.
     Gives nothing while delivery is paused, and one row at a time while Elevate is away.
     """
-    using = database()
     if limit < 1:
         return []
+    with observing.step("claim") as step:
+        claimed = _claim(limit)
+        step.note(claimed=len(claimed))
+    return claimed
+
+
+@retried
+def _claim(limit: int) -> list[Claimed]:
+    using = database()
     with transaction.atomic(using=using):
         write_first(using)
         taken = _take(limit, using)
@@ -276,10 +298,7 @@ def _lapse(using: str) -> None:
         _apply(row, result, row.db_now)
         row.save(using=using, update_fields=list(_SETTLED))
         _attempt(row, result).save(using=using)
-        told = _told(row, before)
-        if told is not None:
-            signal = partial(told.send_robust, sender=Registration, registration=row)
-            transaction.on_commit(signal, using=using, robust=True)
+        transaction.on_commit(partial(_announce, row, before), using=using, robust=True)
 
 
 def _brake(rows: Iterable[Registration], using: str) -> None:
@@ -328,7 +347,10 @@ def settle_all(results: list[Result]) -> None:
     except (OperationalError, InterfaceError):
         raise
     except _UNWRITABLE:
-        logger.exception("A group of answers could not be written; each is written by itself.")
+        logger.exception(
+            "A group of answers could not be written; each is written by itself.",
+            extra=event("elevate.answers.apart", number=len(results)),
+        )
         while results:
             _settle_alone(results[0])
             del results[0]
@@ -340,7 +362,11 @@ def _settle_alone(result: Result) -> None:
     except (OperationalError, InterfaceError):
         raise
     except _UNWRITABLE:
-        logger.exception("The answer for %s could not be written with its texts.", result.claimed.row)
+        logger.exception(
+            "The answer for %s could not be written with its texts.",
+            result.claimed.row,
+            extra=event("elevate.answer.unwritable", **about(result.claimed.row)),
+        )
         _settle_group([_bare(result)])
 
 
@@ -367,15 +393,17 @@ def _settle_group(results: Sequence[Result]) -> None:
         held = {row.pk: row for row in _ANSWERED(using, pks=[result.claimed.row.pk for result in results])}
         changes = Changes(list(held.values()), _SETTLED)
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
-        told = [signal for row, result in known if (signal := _apply_if_ours(row, result))]
+        before = [(row, row.status) for row, _ in known]
+        for row, result in known:
+            _apply_if_ours(row, result)
         changes.write(using)
         attempts = [_attempt(row, result) for row, result in known if result.called]
         if attempts:
             insert(attempts, using)
         _cover(held.values(), using)
         gate.judge(results, [row for row, _ in known], using)
-    for signal, row in told:
-        signal.send_robust(sender=Registration, registration=row)
+    for row, status in before:
+        _announce(row, status)
 
 
 def _cover(rows: Iterable[Registration], using: str) -> None:
@@ -386,30 +414,49 @@ def _cover(rows: Iterable[Registration], using: str) -> None:
         cover({row.pair for row in found}, now)
 
 
-def _apply_if_ours(row: Registration, result: Result) -> tuple[Any, Registration] | None:
-    before = row.status
+def _apply_if_ours(row: Registration, result: Result) -> None:
     now = row.db_now  # type: ignore[attr-defined]
     if row.claim_token == result.claimed.token or (row.claim_token is None and _mends(row, result)):
         _apply(row, result, now)
     elif result.claimed.operation is Operation.REGISTER and _mends(row, result):
         _note_id(row, result)
-        logger.warning("A late answer for %s came during the repeat; its ID counts if that brings none.", row)
+        logger.warning(
+            "A late answer for %s came during the repeat; its ID counts if that brings none.",
+            row,
+            extra=event("elevate.answer.late", **about(row)),
+        )
     else:
-        logger.warning("A late answer for %s was kept as an attempt only.", row)
+        logger.warning(
+            "A late answer for %s was kept as an attempt only.",
+            row,
+            extra=event("elevate.answer.late", **about(row)),
+        )
         if result.claimed.operation is Operation.REGISTER and result.outcome is Outcome.DONE:
             row.note_duplicate(result.registration_id)
-    signal = _told(row, before)
-    return (signal, row) if signal is not None else None
 
 
-def _told(row: Registration, before: str) -> Any:
-    """Give the signal that tells the host of a new status; None when there is nothing to tell."""
-    told = {
-        Status.REGISTERED: signals.registered,
-        Status.REFUSED: signals.refused,
-        Status.CANCELLED: signals.cancelled,
-    }
-    return told.get(Status(row.status)) if row.status != before else None
+def _announce(row: Registration, before: str) -> None:
+    """Tell of a new status after the commit: the host by a signal, the log, and whoever measures."""
+    if row.status == before:
+        return
+    told = _SIGNALS.get(row.status)
+    if told is not None:
+        told.send_robust(sender=Registration, registration=row)
+    level, name = _EVENTS.get(row.status, (logging.DEBUG, "elevate.registration.waits"))
+    if logger.isEnabledFor(level):
+        extra = event(name, **about(row), status=str(row.status))
+        logger.log(
+            level, "Registration %s of order %s is %s.", row.pk, row.order_ref, row.status, extra=extra
+        )
+    if observing.observed():
+        observing.tell("status", status=str(row.status), waited=_waited(row))
+
+
+def _waited(row: Registration) -> float | None:
+    """Give the seconds from the paid order's reading to the access, where nobody's help was needed."""
+    if row.status != Status.REGISTERED or row.trigger not in ("mark", "sweep") or row.registered_at is None:
+        return None
+    return (row.registered_at - row.created_at).total_seconds()
 
 
 def _mends(row: Registration, result: Result) -> bool:

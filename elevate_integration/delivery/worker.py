@@ -5,10 +5,9 @@ It claims no more rows than it has free senders, so that a killed worker leaves 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 
@@ -23,12 +22,13 @@ from elevate_integration.delivery.queue import Claimed, Result
 from elevate_integration.delivery.sender import Request, prepare, send
 from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient
+from elevate_integration.events import event, get_logger
 from elevate_integration.keys import take_change
 from elevate_integration.models import DeliveryState, database
 from elevate_integration.reconcile import nightly
 from elevate_integration.sync import sync_order
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _ORDERS_PER_STEP = 20
 _HEARTBEAT = 15.0
@@ -38,6 +38,7 @@ _BLOCKED = 1.0
 _GATHER = 0.01
 _GAP = 0.002
 _LOOK_AGAIN = 0.05
+_LOOK_ANYWAY = 1.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _Job = tuple[Claimed, Request, ElevateClient]
 # An answer and who asked; nobody where there was nothing to send.
@@ -68,7 +69,7 @@ class Worker:
         self.poll = poll
         self.heard = heard
         self.stopping = threading.Event()
-        self._inbox: SimpleQueue[_Answer | None] = SimpleQueue()
+        self._inbox: SimpleQueue[_Answer | str] = SimpleQueue()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._unsettled: list[Result] = []
         self._open = 0
@@ -81,19 +82,21 @@ class Worker:
         self._looked_at = float("-inf")
         self._draining = False
         self._woken = False
+        # The orders of which those who woke us have told, in turn.
+        self._told: dict[str, None] = {}
         # Whether the last round of the loop found nothing to do.
         self._resting = False
         # Seconds until the operator's ceiling lets the next call out, while it holds any back.
         self._held_back: float | None = None
 
-    def wake(self) -> None:
-        """Look at the queue now. Safe from any thread; returns at once."""
-        self._inbox.put(None)
+    def wake(self, order_ref: str = "") -> None:
+        """Look at the queue now, at this order's marks first if one is given. Safe from any thread; returns at once."""
+        self._inbox.put(order_ref)
 
     def stop(self) -> None:
         """Finish the calls in flight, then end. Safe from any thread and from a signal handler."""
         self.stopping.set()
-        self._inbox.put(None)
+        self._inbox.put("")
 
     def run(self) -> None:
         """Deliver until `stop()`. A database that is away is waited for; answers are kept meanwhile."""
@@ -104,7 +107,10 @@ class Worker:
                     busy = self._step(sweeping=True)
                     away = 0
                 except _DATABASE_AWAY:
-                    logger.exception("The database cannot be reached; answers are kept, trying again.")
+                    logger.exception(
+                        "The database cannot be reached; answers are kept, trying again.",
+                        extra=event("elevate.database.away"),
+                    )
                     away += 1
                     self._database_is_away(away)
                     if self.stopping.is_set() and away > 3:
@@ -148,13 +154,18 @@ class Worker:
         if self._has_another_key():
             gate.ask_again(database())
         if self._woken:
-            # Who wakes us has written a mark: it is looked for at once, without asking first what is due.
             self._woken = False
-            before = self._open
-            if self._sync_marks():
-                if self._open == before:
-                    self._send_due()
-                return True
+            # Who wakes us has written a mark: it is looked for at once, without asking first what is due. Without a
+            # look of our own now and then, orders that keep coming would hold up what else is due.
+            if self._resting or time.monotonic() - self._looked_at < _LOOK_ANYWAY:
+                before = self._open
+                if self._sync_marks():
+                    if self._open == before:
+                        self._send_due()
+                    else:
+                        # Whoever sends needs the interpreter, and its answer may be there in no time.
+                        self._wait(_GAP)
+                    return True
         if draining:
             return sent or busy
         if beat and self._resting and not busy:
@@ -189,9 +200,11 @@ class Worker:
             except Empty:
                 return
 
-    def _keep(self, answer: _Answer | None) -> None:
-        if answer is None:
+    def _keep(self, answer: _Answer | str) -> None:
+        if isinstance(answer, str):
             self._woken = True
+            if answer:
+                self._told[answer] = None
             return
         result, client = answer
         if result.key_refused:
@@ -213,7 +226,10 @@ class Worker:
 
     def _sync_marks(self) -> bool:
         """Sync the marked orders; new registrations go out at once while nothing older waits for a sender."""
-        orders = queue.due_orders(_ORDERS_PER_STEP)
+        told, self._told = self._told, {}
+        orders: Mapping[str, list[int] | None] = dict.fromkeys(told)
+        if not 0 < len(told) <= _ORDERS_PER_STEP:
+            orders = queue.due_orders(_ORDERS_PER_STEP)
         busy = False
         for ref, seen in orders.items():
             room = 0 if self._draining else self._take_room()
@@ -295,7 +311,10 @@ class Worker:
             try:
                 connection.close()
             except DatabaseError:
-                logger.debug("A broken connection could not be closed.")
+                logger.debug(
+                    "A broken connection could not be closed.",
+                    extra=event("elevate.database.not_closed"),
+                )
         self.stopping.wait(min(0.1 * 2 ** min(times, 6), 5.0))
 
     def _close(self) -> None:
@@ -316,5 +335,7 @@ class Worker:
             # Not raised: it would hide the error that ended the run.
             count = len(self._unsettled)
             logger.exception(
-                "%s answers could not be written; their registrations come back in doubt.", count
+                "%s answers could not be written; their registrations come back in doubt.",
+                count,
+                extra=event("elevate.answers.lost", number=count),
             )

@@ -6,7 +6,6 @@ set up, and so imports nothing of ours at the top that needs models.
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from elevate_integration.delivery.dispatchers.base import Dispatcher
 from elevate_integration.delivery.dispatchers.plan import Plan
 from elevate_integration.delivery.dispatchers.publisher import Publisher
+from elevate_integration.events import event, get_logger
 
 try:
     from celery import current_app, shared_task
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
         "ELEVATE['DISPATCHER'] \"celery\" needs Celery: install django-elevate-integration[celery]."
     ) from error
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 _plan = Plan()
 
 TASK = "elevate_integration.deliver"
@@ -56,7 +56,11 @@ def _deliver() -> None:
         _publish(current_app, countdown=seconds)
     except Exception:
         _plan.forget()
-        logger.warning("The next delivery could not be planned; the periodic task delivers.", exc_info=True)
+        logger.warning(
+            "The next delivery could not be planned; the periodic task delivers.",
+            exc_info=True,
+            extra=event("elevate.broker.away"),
+        )
 
 
 deliver: Any = shared_task(name=TASK, ignore_result=True, acks_late=True)(_deliver)
@@ -97,7 +101,7 @@ class CeleryDispatcher(Dispatcher):
         """Whether Celery runs tasks in the caller."""
         return bool(self._note_app().conf.task_always_eager)
 
-    def wake(self) -> None:
+    def wake(self, order_ref: str = "") -> None:
         """Have one task sent soon; an eager one runs here, unless this thread is at it already."""
         if not self.waits:
             if not hasattr(mail, "outbox"):

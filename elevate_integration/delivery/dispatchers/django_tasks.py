@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from datetime import timedelta
@@ -19,9 +18,10 @@ from django.utils import timezone
 from elevate_integration.delivery.dispatchers.base import Dispatcher
 from elevate_integration.delivery.dispatchers.batch import run_batch
 from elevate_integration.delivery.dispatchers.plan import Plan
+from elevate_integration.events import event, get_logger
 from elevate_integration.models import database
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def _framework() -> Any:
@@ -91,7 +91,7 @@ class DjangoTasksDispatcher(Dispatcher):
         """Whether the backend runs the task in the caller."""
         return type(_task.get_backend()).__name__ == "ImmediateBackend"
 
-    def wake(self) -> None:
+    def wake(self, order_ref: str = "") -> None:
         """Enqueue a task, unless this thread is running it, one is about to start, or the last try just failed."""
         if getattr(_here, "busy", False):
             return
@@ -109,4 +109,8 @@ class DjangoTasksDispatcher(Dispatcher):
             _enqueue(wait)
         except Exception:
             self._failed = time.monotonic()
-            logger.warning("No task could be enqueued; the next run by cron delivers.", exc_info=True)
+            logger.warning(
+                "No task could be enqueued; the next run by cron delivers.",
+                exc_info=True,
+                extra=event("elevate.broker.away"),
+            )

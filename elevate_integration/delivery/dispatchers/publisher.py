@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 from collections.abc import Callable
 
-logger = logging.getLogger(__name__)
+from elevate_integration.events import event, get_logger
+
+logger = get_logger(__name__)
 
 
 class Publisher:
@@ -69,7 +70,11 @@ class Publisher:
                 self._publish()
             except Exception:
                 if not failed:
-                    logger.warning("The broker cannot be told of new work, trying again.", exc_info=True)
+                    logger.warning(
+                        "The broker cannot be told of new work, trying again.",
+                        exc_info=True,
+                        extra=event("elevate.broker.away"),
+                    )
                 failed = True
                 if stopping.is_set():
                     return
@@ -78,6 +83,6 @@ class Publisher:
                 stopping.wait(self.pause)
             else:
                 if failed:
-                    logger.info("The broker is back.")
+                    logger.info("The broker is back.", extra=event("elevate.broker.back"))
                 failed = False
                 stopping.wait(self.interval)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 from typing import Any
@@ -15,8 +14,9 @@ from django.db import connections
 from elevate_integration.conf import conf
 from elevate_integration.delivery.dispatchers.base import Dispatcher
 from elevate_integration.delivery.worker import Worker
+from elevate_integration.events import event, get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class ThreadDispatcher(Dispatcher):
@@ -43,11 +43,11 @@ class ThreadDispatcher(Dispatcher):
         request_started.disconnect(dispatch_uid="elevate_integration.thread")
         self._shut_down()
 
-    def wake(self) -> None:
+    def wake(self, order_ref: str = "") -> None:
         """Wake the thread, and start it if it is not there."""
         worker = self._ensure()
         if worker is not None:
-            worker.wake()
+            worker.wake(order_ref)
 
     def _on_request(self, **kwargs: Any) -> None:
         self._ensure()
@@ -80,7 +80,10 @@ class ThreadDispatcher(Dispatcher):
         try:
             worker.run()
         except Exception:
-            logger.exception("Delivery stopped; the next request starts it again.")
+            logger.exception(
+                "Delivery stopped; the next request starts it again.",
+                extra=event("elevate.delivery.stopped"),
+            )
         finally:
             connections.close_all()
 

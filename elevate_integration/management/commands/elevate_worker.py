@@ -6,8 +6,10 @@ import signal
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from elevate_integration import watching
+from elevate_integration.conf import conf
 from elevate_integration.delivery.listener import Listener, can_listen
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.reconcile import nightly
@@ -27,9 +29,19 @@ class Command(BaseCommand):
             "--threads", type=int, help="Calls in flight at most; the setting THREADS otherwise."
         )
         parser.add_argument("--poll", type=float, default=1.0, help="Seconds between looks at an idle queue.")
+        parser.add_argument(
+            "--metrics-port", type=int, help="Show Prometheus what this worker does, at this port."
+        )
+        parser.add_argument(
+            "--metrics-address",
+            default="127.0.0.1",
+            help="Where --metrics-port listens; `::` for everywhere.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run."""
+        if options["metrics_port"] is not None:
+            _show_metrics(options["metrics_port"], options["metrics_address"], once=options["once"])
         worker = Worker(threads=options["threads"], poll=options["poll"])
         if options["once"]:
             made = worker.run_once()
@@ -47,3 +59,19 @@ class Command(BaseCommand):
         if listener is not None:
             listener.stop()
         self.stdout.write("Stopped.")
+
+
+def _show_metrics(port: int, address: str, *, once: bool) -> None:
+    if once:
+        raise CommandError("--metrics-port is for a worker that stays: nobody would ask one that exits.")
+    if "prometheus" not in conf().watch:
+        raise CommandError('Nothing is measured: name "prometheus" in ELEVATE["WATCH"].')
+    missing = watching.not_installed(frozenset({"prometheus"}))
+    if missing:
+        raise CommandError("Install django-elevate-integration[prometheus] for --metrics-port.")
+    from elevate_integration.watching import prometheus
+
+    try:
+        prometheus.serve(port, address)
+    except (OSError, OverflowError) as error:
+        raise CommandError(f"The metrics cannot be shown at {address}, port {port}: {error}") from error
