@@ -42,6 +42,11 @@ class Tally:
     done: list[int] = field(default_factory=list)
 
     @property
+    def anything(self) -> bool:
+        """Whether there was anything to forget."""
+        return bool(self.calls or self.registrations or self.seats or self.differences)
+
+    @property
     def passed_over(self) -> int:
         """How many were passed over."""
         return self.left.total()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import connections
 from django.utils.timezone import now
 
 from elevate_integration.models import ProductMapping, Registration, TrackedOrder, UnmappedSale
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -49,6 +51,26 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     assert errors == []
 
 
+def a_difference(row: Registration, *, message: str, note: str) -> Discrepancy:
+    day = ReconciledDay.objects.create(
+        site="https://elevate.example",
+        day=date(2025, 3, 1),
+        state="read",
+        message=message,
+        read_at=now(),
+        settled=12,
+    )
+    return Discrepancy.objects.create(
+        day=day,
+        kind="amount",
+        subject="x",
+        registration=row,
+        note=note,
+        first_seen_at=now(),
+        last_seen_at=now(),
+    )
+
+
 def test_the_picker_fills_what_is_empty_and_keeps_what_was_typed(page: Any) -> None:
     page.goto("/admin/elevate_integration/productmapping/add/")
     page.fill("#id_remote_product_id", "TYPED")
@@ -71,15 +93,21 @@ def test_every_page_fits_a_phone(
     UnmappedSale.objects.create(
         order_ref="1", seat_key="1", product_keys="\nart\n", product_title="Art " * 40
     )
+    different = a_difference(one, message=evil, note=evil)
     for address in (
         "registration/",
         f"registration/{one.pk}/change/",
         "registration/duplicates/",
+        f"registration/forget/{one.pk}/",
         "productmapping/",
         "productmapping/add/?product_key=art",
         "unmappedsale/",
         "trackedorder/",
         "deliverystate/",
+        "reconciledday/",
+        "reconciledday/compare/?day=2025-03-01",
+        "discrepancy/",
+        f"discrepancy/{different.pk}/change/",
     ):
         page.goto(f"/admin/elevate_integration/{address}")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
@@ -113,7 +141,10 @@ def test_the_lists_fit_beside_the_navigation_and_the_filters(
         product_title="Professional Responsibility and Ethics",
     )
     TrackedOrder.objects.create(order_ref="9001", failures=3, last_error="x" * 200, first_synced_at=now())
-    for address in ("registration/", "productmapping/", "trackedorder/"):
+    a_difference(
+        Registration.objects.latest("pk"), message="A day beside it could not be read. " * 5, note="x" * 200
+    )
+    for address in ("registration/", "productmapping/", "trackedorder/", "reconciledday/", "discrepancy/"):
         page.goto(f"/admin/elevate_integration/{address}")
         room = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.results'))")
         assert room == 0, address

@@ -84,6 +84,13 @@ def test_a_confirmed_page_forgets_and_the_history_names_nobody(member, row, cler
     assert "Forgot the member." in clerk.get(f"{BASE}/{member.pk}/change/").content.decode()
 
 
+def test_where_everything_is_at_work_there_is_nothing_to_press(row, clerk):
+    one = row(**WHO)
+    shown = clerk.get(forget_page(one)).content.decode()
+    assert 'value="Forget: 0 registrations" disabled' in shown
+    assert "1: pending" in shown
+
+
 def test_what_is_not_finished_is_said_after_forgetting_too(member, row, clerk):
     row(remote_product_id="LAW5678", **WHO)
     shown = clerk.post(forget_page(member), {"confirm": "yes"}, follow=True).content.decode()

@@ -109,6 +109,11 @@ DOORS = {
     "cancel duplicates": Door(
         "registration/duplicates/", needs("view_registration", "cancel_registration"), _duplicate
     ),
+    "forget a member": Door(
+        "registration/forget/{pk}/",
+        needs("view_registration", "forget_member"),
+        lambda rows: {"pk": rows.make(at_elevate=AtElevate.PRESENT).pk, "confirm": "yes"},
+    ),
     "resync orders": Door(
         "trackedorder/resync/",
         needs("view_trackedorder", "resync_order"),
@@ -163,7 +168,8 @@ def rows(mapping: ProductMapping, row: Callable[..., Registration]) -> Prepared:
 
 
 def post(client: Client, door: Door, rows: Prepared) -> Any:
-    return client.post(f"{BASE}/{door.path.format(mapping=rows.mapping.pk)}", door.data(rows))
+    data = door.data(rows)
+    return client.post(f"{BASE}/{door.path.format(**{**data, 'mapping': rows.mapping.pk})}", data)
 
 
 def others(*without: str) -> list[str]:
