@@ -42,12 +42,18 @@ def write_first(using: str) -> None:
         DeliveryState.objects.using(using).filter(pk=0).update(paused=False)
 
 
-def lock(ref: str, using: str, *, skip: bool = False, marks: Collection[int] = ()) -> Locked | None:
+def lock(ref: str, using: str, *, skip: bool = False, marks: Collection[int] | None = ()) -> Locked | None:
     """Lock an order's row for the rest of the transaction, made if need be, and take its marks away.
 
-    skip: leave alone an order that another process holds, where the database can; None is given then.
-    marks: the marks to be answered, as they were listed before.
+    skip: leave alone an order that another process holds, where the database can, and one without a mark to be
+    answered, where that can be told; None is given then.
+    marks: the marks to be answered, as they were listed before; None for those that are due.
     """
+    if marks is None and connections[using].vendor != "postgresql":
+        # Listed, and deleted by what was listed: a DELETE may see more than the order's reading does.
+        marks = [pk for (pk,) in _DUE(using, (skip,), ref=ref)]
+        if skip and not marks:
+            return None
     if connections[using].vendor == "postgresql":
         locked = _at_once(ref, using, skip=skip, marks=marks)
         if locked is None and not skip:
@@ -60,9 +66,9 @@ def lock(ref: str, using: str, *, skip: bool = False, marks: Collection[int] = (
     return replace(locked, marks=OrderMark.objects.using(using).filter(pk__in=marks).delete()[0])
 
 
-def _at_once(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> Locked | None:
+def _at_once(ref: str, using: str, *, skip: bool, marks: Collection[int] | None) -> Locked | None:
     with connections[using].cursor() as cursor:
-        cursor.execute(_statement(using, skip), {"ref": ref, "marks": list(marks)})
+        cursor.execute(_statement(using, skip, marks is None), {"ref": ref, "marks": list(marks or ())})
         told = cursor.fetchone()
     if told is None:
         return None
@@ -72,25 +78,34 @@ def _at_once(ref: str, using: str, *, skip: bool, marks: Collection[int]) -> Loc
 
 
 @cache
-def _statement(using: str, skip: bool) -> str:  # noqa: FBT001
+def _statement(using: str, skip: bool, all_due: bool) -> str:  # noqa: FBT001
     connection: Any = connections[using]
     orders, marks, rows, sales, state = (
         connection.ops.quote_name(model._meta.db_table)
         for model in (TrackedOrder, OrderMark, Registration, UnmappedSale, DeliveryState)
     )
     now = now_sql(connection)
+    which = f"order_ref = %(ref)s AND due_at <= {now}" if all_due else "id = ANY(%(marks)s)"
+    if skip and all_due:
+        # An order that is being written bit by bit is not read yet.
+        which += (
+            f" AND NOT EXISTS (SELECT FROM {marks} WHERE order_ref = %(ref)s AND quiet AND due_at > {now})"
+        )
     return f"""
-        WITH held AS (
+        WITH due AS (
+            SELECT id FROM {marks} WHERE {which}
+        ), held AS (
             SELECT first_synced_at IS NULL OR last_error <> '' AS failed
             FROM {orders} WHERE order_ref = %(ref)s FOR UPDATE {"SKIP LOCKED" if skip else ""}
         ), made AS (
             INSERT INTO {orders} (order_ref, first_synced_at, last_error, failures)
-            SELECT %(ref)s, {now}, '', 0 WHERE NOT EXISTS (SELECT FROM held)
+            SELECT %(ref)s, {now}, '', 0
+            WHERE NOT EXISTS (SELECT FROM held) {"AND EXISTS (SELECT FROM due)" if skip else ""}
             ON CONFLICT DO NOTHING RETURNING false AS failed
         ), locked AS (
             SELECT false AS is_new, failed FROM held UNION ALL SELECT true, failed FROM made
         ), gone AS (
-            DELETE FROM {marks} WHERE id = ANY(%(marks)s) AND EXISTS (SELECT FROM locked) RETURNING id
+            DELETE FROM {marks} WHERE id IN (SELECT id FROM due) AND EXISTS (SELECT FROM locked) RETURNING id
         )
         SELECT {now}, is_new, failed,
             EXISTS (SELECT FROM {rows} WHERE order_ref = %(ref)s),
@@ -116,6 +131,14 @@ def _step_by_step(ref: str, using: str, *, skip: bool) -> Locked | None:
     return _insert(ref, using) or _read(ref, using, skip=skip)
 
 
+_DUE = Prepared(
+    lambda skip, ref: (
+        (OrderMark.objects.settled_down() if skip else OrderMark.objects)
+        .filter(order_ref=ref)
+        .filter(due_at__lte=DatabaseNow())
+        .values_list("pk")
+    )
+)
 _ORDER = Prepared(
     lambda skip, ref: (
         TrackedOrder.objects.filter(order_ref=ref)

@@ -27,6 +27,10 @@ class MappingQuerySet(QuerySet):
         return self.filter(product_key__in=product_keys).order_by("pk")
 
 
+# Seconds for which an order that is written bit by bit is left alone at most, though it never comes to rest.
+_LONGEST_QUIET = 10.0
+
+
 class MarkQuerySet(QuerySet):
     """Order marks."""
 
@@ -34,7 +38,7 @@ class MarkQuerySet(QuerySet):
         """Give the marks whose time has come."""
         return self.filter(due_at__lte=DatabaseNow())
 
-    def settled_down(self, *, at_most: float) -> MarkQuerySet:
+    def settled_down(self, *, at_most: float = _LONGEST_QUIET) -> MarkQuerySet:
         """Leave out orders that are still being written outside a transaction, but for `at_most` seconds."""
         fresh = type(self)(self.model).filter(
             order_ref=OuterRef("order_ref"), quiet=True, due_at__gt=DatabaseNow()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def wakes():
     """How often delivery was woken, and whether a transaction was open then."""
     seen: list[bool] = []
-    set_wake(lambda: seen.append(connection.in_atomic_block))
+    set_wake(lambda _: seen.append(connection.in_atomic_block))
     yield seen
     set_wake(None)
 
@@ -107,8 +107,21 @@ def test_a_rolled_back_order_wakes_nobody(plainshop, wakes):
     assert not wakes
 
 
+def test_a_wake_names_the_order_unless_its_mark_waits_for_a_quiet_while(plainshop):
+    told: list[str] = []
+    set_wake(told.append)
+    try:
+        with transaction.atomic():
+            order_changed("1")
+            order_changed("2")
+        order_changed("3")
+    finally:
+        set_wake(None)
+    assert told == ["1", "2", ""]
+
+
 def test_a_wake_that_raises_does_not_reach_the_host(plainshop, caplog):
-    def broken():
+    def broken(order_ref):
         raise RuntimeError("no thread left")
 
     set_wake(broken)

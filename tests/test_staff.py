@@ -34,7 +34,7 @@ def mapping() -> ProductMapping:
 def woken() -> Any:
     calls: list[int] = []
     before = wake._wake
-    wake.set_wake(lambda: calls.append(1))
+    wake.set_wake(lambda _: calls.append(1))
     yield calls
     wake.set_wake(before)
 

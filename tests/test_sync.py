@@ -635,6 +635,33 @@ def test_marks_that_another_worker_has_read_meanwhile_are_not_read_again(sell):
     assert Registration.objects.count() == 1
 
 
+def test_an_order_that_was_told_of_is_read_for_the_marks_that_are_due(sell):
+    invoice = sell("ETHICS")
+    later = marks_later(invoice)
+    assert sync_order(invoice.pk).created == 1
+    assert list(OrderMark.objects.all()) == [later], "what is due later stays"
+    assert sync_order(invoice.pk).skipped
+
+
+def test_an_order_that_was_told_of_without_a_due_mark_leaves_no_trace(plainshop):
+    assert sync_order("1").skipped
+    assert not TrackedOrder.objects.exists()
+
+
+def test_an_order_that_was_told_of_while_it_is_still_being_written_waits(sell):
+    invoice = sell("ETHICS")
+    later = marks_later(invoice)
+    OrderMark.objects.filter(pk=later.pk).update(quiet=True)
+    before = OrderMark.objects.count()
+    assert sync_order(invoice.pk).skipped
+    assert OrderMark.objects.count() == before
+    assert sync_order(invoice.pk, trigger="staff").created == 1, "a person who asks does not wait"
+
+
+def marks_later(invoice) -> OrderMark:
+    return OrderMark.objects.create(order_ref=str(invoice.pk), due_at=timezone.now() + timedelta(hours=1))
+
+
 at_birth = pytest.mark.skipif(
     "postgres" not in os.environ.get("TEST_DATABASE_URL", ""),
     reason="new rows are claimed on PostgreSQL only",

@@ -59,7 +59,7 @@ class _Variant:
         self.name, self.on, self.off = name, on, off
 
 
-def _ours(how: Callable[[], None]) -> Callable[[], None]:
+def _ours(how: Callable[[str], None]) -> Callable[[], None]:
     def on() -> None:
         receivers.connect()
         wake.set_wake(how)

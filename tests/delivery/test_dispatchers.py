@@ -36,7 +36,7 @@ class Recorder(Dispatcher):
     def stop(self) -> None:
         self.stopped += 1
 
-    def wake(self) -> None:
+    def wake(self, order_ref: str = "") -> None:
         self.woken += 1
 
 
@@ -60,7 +60,7 @@ class StubWorker:
         if self.dies:
             raise RuntimeError("a bug of ours")
 
-    def wake(self):
+    def wake(self, order_ref=""):
         self.woken.set()
 
     def stop(self):

@@ -25,8 +25,10 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard = threading.Semaphore(0)
+        self.told: list[str] = []
 
-    def __call__(self) -> None:
+    def __call__(self, order_ref: str) -> None:
+        self.told.append(order_ref)
         self.heard.release()
 
     def hears(self, seconds: float = WITHIN) -> bool:
@@ -49,6 +51,17 @@ def ear() -> Any:
 def test_a_notification_is_heard(ear):
     listener.notify()
     assert ear.hears()
+
+
+@needs_postgresql
+def test_a_notification_tells_each_order_once(ear):
+    with transaction.atomic():
+        for order_ref in ("7", "Bestellung/8 «Jörg»", "7"):
+            listener.notify(order_ref)
+    assert ear.hears()
+    assert ear.hears()
+    assert sorted(ear.told) == ["", "7", "Bestellung/8 «Jörg»"]
+    assert not ear.hears(0.1)
 
 
 @needs_postgresql

@@ -113,6 +113,21 @@ def test_a_woken_worker_looks_at_once(make_due, elevate):
         assert settled.wait(LONG)
 
 
+def test_a_worker_that_is_told_of_an_order_does_not_ask_which_orders_are_marked(sell, elevate, monkeypatch):
+    worker = Worker(threads=1, poll=3600.0)
+    settled, resting, asked = waiter(worker, 1), threading.Event(), []
+    wait = worker._wait
+    monkeypatch.setattr(worker, "_wait", lambda seconds: (resting.set(), wait(seconds)))
+    with running(worker):
+        assert resting.wait(LONG)
+        monkeypatch.setattr(queue, "due_orders", lambda limit: asked.append(limit) or {})
+        invoice = sell("ETHICS")
+        worker.wake(str(invoice.pk))
+        assert settled.wait(LONG)
+    assert asked == []
+    assert statuses() == {"registered": 1}
+
+
 def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at_elevate, monkeypatch):
     called, may_go_on = gate_at_elevate
     row = make_due()

@@ -12,8 +12,11 @@ class Dispatcher:
     def stop(self) -> None:
         """Undo `start`."""
 
-    def wake(self) -> None:
-        """There may be work. Called after a commit, in the host's thread: return at once, raise nothing."""
+    def wake(self, order_ref: str = "") -> None:
+        """There may be work. Called after a commit, in the host's thread: return at once, raise nothing.
+
+        order_ref: the order that was marked, where that is known: a hint by which a worker saves a look.
+        """
 
     @property
     def waits(self) -> bool:

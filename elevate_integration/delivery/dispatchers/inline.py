@@ -19,7 +19,7 @@ class InlineDispatcher(Dispatcher):
         """Always."""
         return True
 
-    def wake(self) -> None:
+    def wake(self, order_ref: str = "") -> None:
         """Deliver now, unless this thread is at it already."""
         if getattr(self._here, "busy", False):
             return

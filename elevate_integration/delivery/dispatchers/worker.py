@@ -9,6 +9,6 @@ from elevate_integration.delivery.dispatchers.base import Dispatcher
 class WorkerDispatcher(Dispatcher):
     """Leaves everything to `manage.py elevate_worker`: told by NOTIFY on PostgreSQL, else it looks every second."""
 
-    def wake(self) -> None:
+    def wake(self, order_ref: str = "") -> None:
         """Notify the workers, where the database can."""
-        listener.notify()
+        listener.notify(order_ref)
