@@ -56,7 +56,8 @@ def without_text(error: BaseException) -> BaseException:
 def _without_text(error: BaseException, made: dict[int, BaseException]) -> BaseException:
     if id(error) in made:
         return made[id(error)]
-    shown: BaseException = _nameless(type(error))(_code(error))
+    kind = type(error)
+    shown: BaseException = _wordless(kind.__module__, kind.__name__, kind.__qualname__)(_code(error))
     made[id(error)] = shown
     shown.__traceback__ = error.__traceback__
     if error.__cause__ is not None:
@@ -68,14 +69,12 @@ def _without_text(error: BaseException, made: dict[int, BaseException]) -> BaseE
 
 
 @lru_cache(maxsize=200)
-def _nameless(kind: type[BaseException]) -> type[Exception]:
+def _wordless(module: str, name: str, qualname: str) -> type[Exception]:
     """Give a class of the same name, so that log and error tracker group its errors as ever."""
-    return type(
-        kind.__name__, (_Nameless,), {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    )
+    return type(name, (_Wordless,), {"__module__": module, "__qualname__": qualname})
 
 
-class _Nameless(Exception):  # noqa: N818 - it takes over another's name
+class _Wordless(Exception):  # noqa: N818 - it takes over another's name
     def __str__(self) -> str:
         return f"({WITHHELD}{self.args[0]})"
 

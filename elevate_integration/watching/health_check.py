@@ -12,7 +12,7 @@ from elevate_integration.watching.standing import connection_given_back
 
 
 @dataclasses.dataclass
-class Delivery(HealthCheck):
+class Delivery(HealthCheck):  # type: ignore[misc]
     """Whether registrations and cancellations go to Elevate."""
 
     def run(self) -> None:
