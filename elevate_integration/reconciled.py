@@ -64,7 +64,7 @@ class ReconciledDay(models.Model):
 
     class Meta:
         verbose_name = _("compared day")
-        verbose_name_plural = _("comparison with Elevate")
+        verbose_name_plural = _("days compared with Elevate")
         default_permissions = ("view",)
         permissions = [("compare_day", "Can compare a day with Elevate's report")]
         constraints = [models.UniqueConstraint(fields=["site", "day"], name="elevate_day_unique")]

@@ -70,7 +70,8 @@ class ProofShown:
 
     badge: str
     text: str
-    doubt: str
+    is_doubted: bool = False
+    doubt: str = ""
 
 
 def proofs() -> list[ProofShown]:
@@ -100,16 +101,18 @@ def _shown(known: Known, claim: str, proved: str, until_then: str) -> ProofShown
             known.equal,
         )
         text = " ".join((claim, equal % {"number": known.equal}, proved))
-        return ProofShown(show.badge("good", _g("proved")), text, "")
+        return ProofShown(show.badge("good", _g("proved")), text)
     if known.doubt or known.differ:
         text = _g("“%(claim)s” is in doubt, so it is not relied on.") % {"claim": claim}
-        return ProofShown(show.badge("warn", _g("in doubt")), f"{text} {until_then}", known.doubt)
+        return ProofShown(
+            show.badge("warn", _g("in doubt")), f"{text} {until_then}", is_doubted=True, doubt=known.doubt
+        )
     so_far = _g("“%(claim)s” is not proved yet: %(equal)s of %(needed)s were seen to be the same.") % {
         "claim": claim,
         "equal": known.equal,
         "needed": known.needed,
     }
-    return ProofShown(show.badge("busy", _g("not proved yet")), f"{so_far} {until_then}", "")
+    return ProofShown(show.badge("busy", _g("not proved yet")), f"{so_far} {until_then}")
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -190,6 +193,11 @@ class ReconciledDayAdmin(ListOnlyPage):
         days = ReconciledDay.objects.annotate(waiting=Count("discrepancies", filter=open_ones))
         return days.order_by(*self.get_ordering(request))
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Offer the Elevate site only where there was more than one."""
+        several = ReconciledDay.objects.order_by().values("site").distinct()[:2].count() > 1
+        return [one for one in super().get_list_filter(request) if several or one != "site"]
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let those look who may look, or who may compare."""
         return may(request, *SEES_DAYS)
@@ -213,14 +221,16 @@ class ReconciledDayAdmin(ListOnlyPage):
     ) -> HttpResponse:
         """Show the days, and what to know about them."""
         must(self.has_view_permission(request))
+        known = proofs()
+        doubted = any(one.is_doubted for one in known)
         more: dict[str, Any] = {
             "title": capfirst(self.opts.verbose_name_plural),
             "comparing": is_comparing(),
             "compare_url": address(self, "compare") if self._may_compare(request) and conf().url else "",
             "yesterday": (_today() - timedelta(days=1)).isoformat(),
             "today": _today().isoformat(),
-            "proofs": proofs(),
-            "anew_url": address(self, "anew") if may(request, "decide_discrepancy") else "",
+            "proofs": known,
+            "anew_url": address(self, "anew") if doubted and may(request, "decide_discrepancy") else "",
             "false_alarms": FALSE_ALARMS.values(),
             "differences_url": address_if_there(self, "changelist", model="discrepancy")
             if may(request, *SEES_DIFFERENCES)

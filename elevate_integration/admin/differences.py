@@ -135,7 +135,7 @@ class DiscrepancyAdmin(LongListPage):
                 )
             },
         ),
-        (_("When"), {"fields": ("day", "first_seen_at", "last_seen_at", "closed_at")}),
+        (_("When"), {"fields": ("first_seen_at", "last_seen_at", "closed_at")}),
     )  # fmt: skip
 
     @admin.display(description=_("difference"), ordering="kind")
@@ -203,6 +203,14 @@ class DiscrepancyAdmin(LongListPage):
         offered = super().get_actions(request, **place)
         return {name: one for name, one in offered.items() if name in VERDICTS and self._may_decide(request)}
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what the report said where it said nothing."""
+        found = super().get_fieldsets(request, obj)
+        return [one for one in found if any(getattr(obj, name, None) for name in _flat(one))]
+
+    def _days_url(self, request: HttpRequest) -> str:
+        return address_if_there(self, "changelist", model="reconciledday") if may(request, *SEES_DAYS) else ""
+
     @staticmethod
     def _may_decide(request: HttpRequest) -> bool:
         return may(request, "decide_discrepancy")
@@ -212,9 +220,7 @@ class DiscrepancyAdmin(LongListPage):
     ) -> HttpResponse:
         """Show the list with what to know before deciding."""
         more = {
-            "days_url": address_if_there(self, "changelist", model="reconciledday")
-            if may(request, *SEES_DAYS)
-            else "",
+            "days_url": self._days_url(request),
             "false_alarms": FALSE_ALARMS.values(),
             "kinds": [(one.label, KINDS[one]) for one in Discrepancy.Kind],
         }
@@ -259,6 +265,7 @@ class DiscrepancyAdmin(LongListPage):
             else "",
             "order": show.order(ours.order_ref) if ours else "",
             "day": formats.date_format(row.day.day, "DATE_FORMAT"),
+            "days_url": self._days_url(request),
             "verdicts": [(one, address(self, "decide", one.decision)) for one in offered]
             if self._may_decide(request)
             else [],
@@ -328,6 +335,10 @@ class DiscrepancyAdmin(LongListPage):
         return self.list_url(request)
 
 
+def _flat(fieldset: Any) -> list[str]:
+    return [str(name) for name in fieldset[1]["fields"]]
+
+
 def is_open(row: Discrepancy) -> bool:
     """Tell whether a difference waits for a decision."""
     return row.decision == Decision.OPEN and row.closed_at is None
@@ -358,19 +369,19 @@ def decided(row: Discrepancy) -> str:
 
 
 def numbers(row: Discrepancy) -> str:
-    """Say what differs in numbers: amounts or how many; "" where it is neither."""
-    here: Any
-    there: Any
-    if row.amount_here is not None or row.amount_there is not None:
-        here, there = (
-            "-" if value is None else formats.number_format(value, 2)
-            for value in (row.amount_here, row.amount_there)
-        )
-    elif row.count_here is not None or row.count_there is not None:
-        here, there = row.count_here or 0, row.count_there or 0
-    else:
-        return ""
-    return _g("%(here)s here, %(there)s at Elevate") % {"here": here, "there": there}
+    """Say what differs in numbers, as far as it is known: amounts, or how many; "" where it is neither."""
+    here, there = (
+        None if value is None else formats.number_format(value, 2)
+        for value in (row.amount_here, row.amount_there)
+    )
+    if here is None and there is None:
+        here, there = (None if value is None else str(value) for value in (row.count_here, row.count_there))
+    parts = []
+    if here is not None:
+        parts.append(_g("%(number)s here") % {"number": here})
+    if there is not None:
+        parts.append(_g("%(number)s at Elevate") % {"number": there})
+    return ", ".join(parts)
 
 
 def product_url(row: Discrepancy) -> str:

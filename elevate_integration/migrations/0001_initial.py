@@ -314,7 +314,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'compared day',
-                'verbose_name_plural': 'comparison with Elevate',
+                'verbose_name_plural': 'days compared with Elevate',
                 'permissions': [('compare_day', "Can compare a day with Elevate's report")],
                 'default_permissions': ('view',),
                 'constraints': [models.UniqueConstraint(fields=('site', 'day'), name='elevate_day_unique')],

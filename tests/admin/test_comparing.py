@@ -48,8 +48,8 @@ def compare(client: Client, day: date | str = DAY, **more: str) -> Any:
 
 
 def test_the_page_bears_the_name_by_which_the_index_leads_to_it(boss: Client) -> None:
-    assert f'<a href="{LIST}">Comparison with Elevate</a>' in text_of(boss.get("/admin/"))
-    assert "<h1>Comparison with Elevate</h1>" in text_of(boss.get(LIST))
+    assert f'<a href="{LIST}">Days compared with Elevate</a>' in text_of(boss.get("/admin/"))
+    assert "<h1>Days compared with Elevate</h1>" in text_of(boss.get(LIST))
 
 
 def test_a_day_tells_how_it_was_read_and_leads_to_its_open_differences(boss: Client) -> None:

@@ -118,12 +118,13 @@ def test_the_list_says_what_differs_and_about_whom(boss: Client, differs: Differ
     ours = row(product_title="Ethics")
     differs(Kind.AMOUNT, registration=ours, amount_here=Decimal("25.50"), amount_there=Decimal(20))
     differs(Kind.TWICE, registration=ours, count_here=1, count_there=2)
-    differs(email="eve@example.org", product_title="<script>alert(1)</script>")
+    differs(email="eve@example.org", product_title="<script>alert(1)</script>", amount_there=Decimal(5))
     differs(remote_user_id="M-2002", remote_product_id="WXYZ")
     differs()
     page = text_of(boss.get(LIST))
     assert "25.50 here, 20.00 at Elevate" in page
     assert "1 here, 2 at Elevate" in page
+    assert '<span class="help">5.00 at Elevate</span>' in page
     assert "eve@example.org" in page
     assert "M-2002" in page
     assert "nobody named" in page
