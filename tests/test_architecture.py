@@ -55,6 +55,7 @@ FLOORS: dict[str, int] = {
     "stand_in": 1,
     # 2, memory.
     "models": 2,
+    "online": 2,
     "fields": 2,
     "reconciled": 2,
     "bulk": 2,
