@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils.crypto import salted_hmac
 
 from elevate_integration.clock import database_now
@@ -47,8 +47,10 @@ def record_unread(lease: Lease, day: date, message: str) -> None:
 
 
 @retried
-def record(lease: Lease, compared: Compared, *, settled: int, read_at: datetime, message: str = "") -> int:
-    """Write a compared day, and give how many of its differences wait for staff. Raises Lost.
+def record(
+    lease: Lease, compared: Compared, *, settled: int, read_at: datetime, message: str = ""
+) -> dict[str, int]:
+    """Write a compared day, and give how many of its differences wait for staff, by kind. Raises Lost.
 
     read_at: when its report was asked for; UTC, without a zone. message: why it was compared without the days beside it.
     """
@@ -83,7 +85,8 @@ def record(lease: Lease, compared: Compared, *, settled: int, read_at: datetime,
         state.save(using=using, update_fields=["ids_doubt", "members_doubt"])
         _write(day, compared, now)
         _close_settled(using, now)
-        return Discrepancy.objects.using(using).waiting().filter(day=day).count()
+        waiting = Discrepancy.objects.using(using).waiting().filter(day=day)
+        return dict(waiting.order_by("kind").values_list("kind").annotate(n=Count("pk")))
 
 
 def _write(day: ReconciledDay, compared: Compared, now: datetime) -> None:

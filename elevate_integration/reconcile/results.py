@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,6 +18,7 @@ class DayDone:
     message: why it could not be read, `""` when it was. there: Elevate's registrations of that day. settled:
     registrations whose lost answer was found in the report. differences: those of that day that wait for staff.
     beside: why a day beside it could not be read, so that nothing was called missing; `""` when both were.
+    kinds: the differences by kind, as in `Discrepancy.Kind`.
     """
 
     day: date
@@ -25,6 +27,7 @@ class DayDone:
     settled: int = 0
     differences: int = 0
     beside: str = ""
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_read(self) -> bool:

@@ -5,7 +5,8 @@ Elevate is only asked for reports. Registrations that the report has are settled
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from threading import Event
@@ -169,7 +170,8 @@ class _Runner:
         proved = proof_now(site, besides=day, seen=compared.evidence).proved
         compared = compared_by(proved)
         if self.dry_run:
-            return self._done(compared, len(compared.found), len(compared.differences), beside)
+            kinds: Counter[str] = Counter(sorted(one.kind for one in compared.differences))
+            return self._done(compared, len(compared.found), kinds, beside)
         settled = self._settle(compared)
         message = beside and f"Nothing is called missing. {beside}"
         waiting = record(self.lease, compared, settled=settled, read_at=reports[day].read_at, message=message)
@@ -186,7 +188,12 @@ class _Runner:
         return settled
 
     @staticmethod
-    def _done(compared: Compared, settled: int, differences: int, beside: str) -> DayDone:
+    def _done(compared: Compared, settled: int, kinds: Mapping[str, int], beside: str) -> DayDone:
         return DayDone(
-            compared.day, there=compared.there, settled=settled, differences=differences, beside=beside
+            compared.day,
+            there=compared.there,
+            settled=settled,
+            differences=sum(kinds.values()),
+            beside=beside,
+            kinds=kinds,
         )

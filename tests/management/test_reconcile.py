@@ -42,7 +42,7 @@ def test_one_day(enrol, back, elevate):
     back()
     elevate.change_registration(int(row.registration_id), hidden=True)
     printed = reconcile("--day", str(day_of()))
-    assert f"{day_of()}: 1 at Elevate, 0 lost answers found, 1 differences." in printed
+    assert f"{day_of()}: 1 at Elevate, 0 lost answers found, 1 differences (only_here 1)." in printed
     assert "1 days compared, 0 lost answers found, 1 differences wait for staff." in printed
     assert days() == [day_of()]
     reconcile("--day", str(day_of()))
@@ -118,7 +118,7 @@ def test_a_dry_run_writes_nothing(enrol, back, elevate):
     row = enrol()[0]
     back()
     elevate.change_registration(int(row.registration_id), hidden=True)
-    assert "1 differences" in reconcile("--day", str(day_of()), "--dry-run")
+    assert "1 differences (only_here 1)" in reconcile("--day", str(day_of()), "--dry-run")
     assert not ReconciledDay.objects.exists()
     assert not Discrepancy.objects.exists()
 

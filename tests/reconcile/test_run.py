@@ -587,3 +587,53 @@ def test_a_host_without_time_zones_compares_the_same(enrol, back, run, elevate, 
     run()
     assert differences() == ["only_here"]
     assert ReconciledDay.objects.get().here == 2
+
+
+def test_a_repeat_that_was_due_does_not_go_out_any_more(proved, sell, deliver, back, run, elevate, settings):
+    settings.ELEVATE = {**settings.ELEVATE, "RETRY_FIRST": 3600.0, "RETRY_CEILING": 3600.0}
+    elevate.fail("reset_after_storing")
+    invoice = sell(person_id="M-1", email="m1@example.org")
+    deliver()
+    row = Registration.objects.get(order_ref=str(invoice.pk))
+    assert (row.status, row.obstacle) == ("unconfirmed", "")
+    back()
+    Registration.objects.filter(pk=row.pk).update(due_at=timezone.now())
+    before = posts(elevate)
+    assert run().days[0].settled == 1
+    deliver()
+    assert posts(elevate) == before
+    assert len([held for held in elevate.live() if held.remote_user_id == "M-1"]) == 1
+
+
+def test_a_late_answer_after_it_was_settled_adds_nothing(proved, lose, back, run, elevate):
+    from elevate_integration.delivery.queue import Claimed, Result, settle_all
+    from elevate_integration.lifecycle import Operation, Outcome
+
+    row = lose()
+    back()
+    run()
+    row.refresh_from_db()
+    late = Result(
+        Claimed(row, Operation.REGISTER, row.attempts.last().claim_token),
+        Outcome.DONE,
+        registration_id=row.registration_id,
+        product_url=elevate.product_url("ABCD1234"),
+    )
+    settle_all([late])
+    row.refresh_from_db()
+    assert (row.status, row.duplicates) == ("registered", [])
+
+
+def test_a_busy_day_costs_queries_by_the_hundred_and_not_by_the_line(
+    proved, enrol, back, run, elevate, django_assert_max_num_queries
+):
+    enrol(40, first=100)
+    for number in range(200):
+        elevate.add_registration(
+            "ABCD1234", email=f"walk.in{number}@example.org", remote_user_id=f"W-{number}"
+        )
+    back()
+    with django_assert_max_num_queries(60):
+        assert run().days[0].there == 240
+    with django_assert_max_num_queries(260):
+        assert run().days[0].differences == 200

@@ -102,5 +102,7 @@ def _date(text: str) -> date:
 def _line(done: DayDone) -> str:
     if not done.is_read:
         return f"{done.day}: could not be read. {done.message}"
-    told = f"{done.day}: {done.there} at Elevate, {done.settled} lost answers found, {done.differences} differences."
+    kinds = ", ".join(f"{kind} {number}" for kind, number in done.kinds.items())
+    differences = f"{done.differences} differences" + (f" ({kinds})" if kinds else "")
+    told = f"{done.day}: {done.there} at Elevate, {done.settled} lost answers found, {differences}."
     return f"{told} {done.beside}".strip()
