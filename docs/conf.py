@@ -26,7 +26,7 @@ language = "en"
 extensions = ["myst_parser", "elevate_docs"]
 root_doc = "index"
 # The front page shows it, see `elevate_docs.pages`.
-exclude_patterns = ["README.md", "_ext", "_build"]
+exclude_patterns = ["README.md", "_ext", "_static", "_build"]
 nitpicky = True
 highlight_language = "text"
 
@@ -34,5 +34,7 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"{project} {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

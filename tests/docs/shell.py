@@ -8,6 +8,7 @@ import shlex
 import tomllib
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from django.core.management import get_commands, load_command_class
@@ -49,6 +50,14 @@ def _whole(words: list[str]) -> Iterator[list[str]]:
         words = words[1:]
     if words:
         yield words
+
+
+def check_all(text: str) -> None:
+    """Look at each command of a script. Raises AssertionError for one without any, or with one that does not exist."""
+    found = list(commands(text))
+    assert found, f"no command in {text!r}"
+    for words in found:
+        check(words)
 
 
 def check(words: list[str]) -> None:
@@ -119,7 +128,7 @@ def _ci(arguments: list[str]) -> None:
 
 def _nox(arguments: list[str]) -> None:
     text = (ROOT / "noxfile.py").read_text()
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in pairwise(arguments):
         if flag == "-s":
             assert f"def {value.partition('(')[0]}(" in text, f"nox has no session {value}"
 
@@ -160,7 +169,7 @@ _PROGRAMS: dict[str, Callable[[list[str]], None]] = {
 }
 
 
-def cron(text: str) -> Iterator[list[str]]:
+def cron(text: str) -> Iterator[str]:
     """Yield the commands of a crontab. Raises AssertionError for a line whose times are none."""
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
@@ -168,4 +177,4 @@ def cron(text: str) -> Iterator[list[str]]:
         *times, command = line.split(None, 5)
         assert len(times) == 5, line
         assert all(re.fullmatch(r"[\d*/,-]+", one) for one in times), line
-        yield from commands(command)
+        yield command

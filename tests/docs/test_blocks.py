@@ -34,17 +34,12 @@ def run_python(block: Block) -> None:
 def check_shell(block: Block) -> None:
     ended = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    found = list(shell.commands(block.text))
-    assert found
-    for words in found:
-        shell.check(words)
+    shell.check_all(block.text)
 
 
 def check_cron(block: Block) -> None:
-    found = list(shell.cron(block.text))
-    assert found
-    for words in found:
-        shell.check(words)
+    for command in shell.cron(block.text):
+        shell.check_all(command)
 
 
 def check_unit(block: Block) -> None:
@@ -60,8 +55,7 @@ def check_unit(block: Block) -> None:
     ]
     assert started
     for line in started:
-        for words in shell.commands(line):
-            shell.check(words)
+        shell.check_all(line)
 
 
 def check_csv(block: Block) -> None:
@@ -148,8 +142,7 @@ def test_a_command_that_does_not_exist_is_noticed():
         "frobnicate --now",
     ):
         with pytest.raises(AssertionError):
-            for words in shell.commands(line):
-                shell.check(words)
+            shell.check_all(line)
 
 
 def test_a_setting_or_a_method_that_does_not_exist_is_noticed():

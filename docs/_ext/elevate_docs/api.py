@@ -6,7 +6,7 @@ from typing import Any
 
 from elevate_docs.tables import table
 
-ERROR = "Problem"
+ERROR = "`Problem`"
 
 
 def document() -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _shape(name: str, one: dict[str, Any]) -> str:
 def _type(schema: dict[str, Any]) -> str:
     """Name a JSON schema in few words."""
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
     for word in ("allOf", "oneOf", "anyOf"):
         if word in schema:
             return " or ".join(dict.fromkeys(_type(one) for one in schema[word]))

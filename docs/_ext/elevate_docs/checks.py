@@ -11,7 +11,7 @@ from elevate_docs.code import trees, worded
 from elevate_docs.tables import table
 
 _NAME = re.compile(
-    r"""((?:[A-Z]+(?:\[["'][^\]]*["']\])+)|\b\w+(?:[._]\w+)*_\w+\b|\bOrderSource\.watches\(\))"""
+    r"""((?:[A-Z]+(?:\[["'][^\]]*["']\])+)|\b(?:\w+\.)*[^\W_]+_\w*(?:\.\w+)*|\bOrderSource(?:\.watches\(\))?)"""
 )
 _LEVELS = {"Error": "error", "Warning": "warning", "Info": "info", "Critical": "critical"}
 
@@ -55,9 +55,14 @@ def _in_function(function: ast.FunctionDef) -> Iterator[Found]:
 
 
 def text() -> str:
-    """Write the table of system checks."""
-    rows = [(f"`{one.id}`", one.level, _escaped(one.text), _escaped(one.hint)) for one in found()]
-    return table(("ID", "Level", "What it says", "The hint"), rows)
+    """Write the system checks, a table for each level."""
+    parts = []
+    for level in dict.fromkeys(one.level for one in found()):
+        rows = [
+            (f"`{one.id}`", _escaped(one.text), _escaped(one.hint)) for one in found() if one.level == level
+        ]
+        parts.append(f"## {level.capitalize()}s\n\n{table(('ID', 'What it says', 'The hint'), rows)}")
+    return "\n".join(parts)
 
 
 def _escaped(text: str) -> str:
