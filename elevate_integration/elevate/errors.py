@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 ReportTrouble = Literal[
-    "not_reached", "hurried", "key_refused", "unknown_field", "wrong_address", "unreadable"
+    "not_reached", "hurried", "key_refused", "unknown_field", "wrong_address", "cut_short", "unreadable"
 ]
 
 
@@ -83,6 +83,7 @@ class ReportUnreadable(ElevateError):  # noqa: N818 - named by what it means
     - "key_refused": the key, or reports are not part of what this site has bought.
     - "unknown_field": this site spells `field` (a key of `ReportFields`, `""` when Elevate does not say) differently.
     - "wrong_address": redirected, or nothing at the path.
+    - "cut_short": the answer stopped before its end, or was too large; ask for a shorter time.
     - "unreadable": an answer, but not one that is understood.
     """
 

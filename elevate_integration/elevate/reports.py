@@ -67,7 +67,9 @@ def read_report_answer(
     )
     failed = _judge(status, messages, names, key_fields, path, is_timed=retry_after is not None)
     if failed is None and not complete and parsed is None:
-        failed = _Failed("the answer stopped before its end or was too large. Compare a shorter time")
+        failed = _Failed(
+            "the answer stopped before its end or was too large. Compare a shorter time", "cut_short"
+        )
     if failed is None:
         try:
             told = secret if _tells(secret, text, parsed) else _NO_SECRET

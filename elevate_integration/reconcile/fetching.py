@@ -21,7 +21,9 @@ _FAR = timedelta(hours=27)
 _LEAST = 1.0
 _LONGEST = 900.0
 _SLICE = 60.0
-_TRIES = {"hurried": 6, "not_reached": 3, "unreadable": 2}
+_TRIES = {"hurried": 6, "not_reached": 3, "cut_short": 2, "unreadable": 2}
+# An answer that stops even for so short a time is not too large: something else is wrong.
+_SHORT = timedelta(minutes=15)
 _TEXT_LIMIT = 1000
 
 
@@ -35,6 +37,10 @@ class DayUnreadable(Exception):  # noqa: N818 - named by what it means
     def __init__(self, text: str, *, ends_run: bool = False) -> None:
         super().__init__(text)
         self.ends_run = ends_run
+
+
+class _TooLarge(Exception):  # noqa: N818 - named by what it means
+    """An answer that stopped before its end: half the time may fit."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,11 @@ class Fetcher:
         stretches = [(datetime.combine(day, time.min), datetime.combine(day, time(23, 59, 59)))]
         while stretches:
             since, until = stretches.pop()
-            report = self._ask(since, until)
+            try:
+                report = self._ask(since, until)
+            except _TooLarge:
+                stretches += _halves(since, until)
+                continue
             if not report.cut:
                 lines += report.lines
             elif since == until:
@@ -76,9 +86,7 @@ class Fetcher:
                     "this second cannot be read. Ask the vendor to raise the limit of reports."
                 )
             else:
-                middle = since + timedelta(seconds=(until - since).total_seconds() // 2)
-                # The earlier half comes off the stack first.
-                stretches += [(middle + _SECOND, until), (since, middle)]
+                stretches += _halves(since, until)
         return DayReport(tuple(lines), read_at)
 
     def _ask(self, since: datetime, until: datetime) -> Report:
@@ -93,13 +101,13 @@ class Fetcher:
                 report = self.client.report(request)
             except ReportUnreadable as error:
                 tries[error.trouble] = tries.get(error.trouble, 0) + 1
-                self._after(error, tries[error.trouble])
+                self._after(error, tries[error.trouble], is_long=until - since > _SHORT)
                 continue
             _check_times(report, since, until)
             return report
 
-    def _after(self, error: ReportUnreadable, times: int) -> None:
-        """Wait as a failure asks for. Raises DayUnreadable when asking again would not help."""
+    def _after(self, error: ReportUnreadable, times: int, *, is_long: bool) -> None:
+        """Wait as a failure asks for. Raises DayUnreadable or _TooLarge when asking again would not help."""
         logger.info(
             "A report could not be read (%s).",
             error.trouble,
@@ -107,6 +115,8 @@ class Fetcher:
         )
         asked = error.retry_after or 0.0
         if times >= _TRIES.get(error.trouble, 1) or asked > _LONGEST:
+            if error.trouble == "cut_short" and is_long:
+                raise _TooLarge
             ends_run = error.concerns_every_report or error.trouble in ("hurried", "not_reached")
             raise DayUnreadable(_words(error), ends_run=ends_run)
         if error.trouble == "hurried":
@@ -121,6 +131,12 @@ class Fetcher:
             seconds -= _SLICE
             if seconds > 0:
                 self.keep()
+
+
+def _halves(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Halve a stretch, to the second; the earlier half comes last, and so off the stack first."""
+    middle = since + timedelta(seconds=(until - since).total_seconds() // 2)
+    return [(middle + _SECOND, until), (since, middle)]
 
 
 def _words(error: ReportUnreadable) -> str:

@@ -258,7 +258,7 @@ def test_a_field_that_no_line_holds_is_named(key: str) -> None:
 
 def test_an_answer_that_stopped_is_unreadable() -> None:
     error = failure(raw(report_of(ITEM))[:-5], complete=False)
-    assert error.trouble == "unreadable"
+    assert error.trouble == "cut_short"
     assert "shorter time" in str(error)
 
 

@@ -62,6 +62,21 @@ class TestCutAnswers:
         assert len(waits) == len(reports(elevate)) - 1
         assert set(waits) == {4.0}
 
+    def test_an_answer_that_stops_before_its_end_is_halved_too(self, spread, run, elevate):
+        spread()
+        elevate.fail("close_half", times=4, path=REPORTS)
+        assert run().is_complete
+        assert (ReconciledDay.objects.get().there, differences()) == (10, [])
+        # A day, its first half, and its first quarter: each of the first two twice.
+        assert len(reports(elevate)) == 2 + 2 + 3 + 2
+
+    def test_one_that_stops_however_short_the_time_ends_the_day(self, spread, run, elevate):
+        spread()
+        elevate.fail("close_half", times=None, path=REPORTS)
+        assert "stopped before its end" in run().days[0].message
+        # Three days, each halved seven times, and each stretch asked for twice.
+        assert len(reports(elevate)) == 3 * 2 * 8
+
     def test_a_second_that_is_still_cut_could_not_be_read(self, enrol, back, run, elevate):
         rows = enrol(3)
         back()
