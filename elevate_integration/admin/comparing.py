@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path
 from django.utils import formats, timezone
@@ -148,7 +148,7 @@ class ReconciledDayAdmin(ListOnlyPage):
     show_facets = admin.ShowFacets.NEVER
 
     @admin.display(description=_("reading"), ordering="read_at")
-    def how_read(self, day: ReconciledDay) -> str:
+    def how_read(self, day: Any) -> str:
         """Say whether the day could be read, when, and what happened."""
         told = [day.message] if day.message else []
         if day.state == ReconciledDay.State.UNREAD:
@@ -159,7 +159,13 @@ class ReconciledDayAdmin(ListOnlyPage):
         else:
             word = show.badge("warn", _("without the days beside it"))
         notes = format_html_join("", '<br><span dir="auto">{}</span>', ((text,) for text in told))
-        return format_html('{}<div class="elevate-next">{}{}</div>', word, show.moment(day.read_at), notes)
+        again = ""
+        if told and day.may_compare:
+            url = f"{address(self, 'compare')}?day={day.day.isoformat()}"
+            again = format_html('<br><a href="{}">{}</a>', url, _("Compare again…"))
+        return format_html(
+            '{}<div class="elevate-next">{}{}{}</div>', word, show.moment(day.read_at), notes, again
+        )
 
     @admin.display(description=_("registrations"))
     def numbers(self, day: ReconciledDay) -> str:
@@ -188,9 +194,11 @@ class ReconciledDayAdmin(ListOnlyPage):
         return show.link(f"{url}?day={day.pk}" if url else "", str(day.waiting))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Count the open differences of each day."""
+        """Count the open differences of each day, and note whether the person may compare it again."""
         open_ones = Q(discrepancies__decision="open", discrepancies__closed_at=None)
-        days = ReconciledDay.objects.annotate(waiting=Count("discrepancies", filter=open_ones))
+        days = ReconciledDay.objects.annotate(
+            waiting=Count("discrepancies", filter=open_ones), may_compare=Value(self._may_compare(request))
+        )
         return days.order_by(*self.get_ordering(request))
 
     def get_list_filter(self, request: HttpRequest) -> Any:

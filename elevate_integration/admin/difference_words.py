@@ -59,8 +59,8 @@ KINDS: dict[str, Explained] = {
         ),
         _(
             "Look for the learner in Elevate. If the registration is there, choose Right as it is. If it is gone and the "
-            "learner should have it: on the registration's page press Cancel, and once it is cancelled, Register again. "
-            "Then choose Put right."
+            "learner should have it: on the registration's page press Cancel (and if Elevate refuses, as it has nothing to "
+            "cancel, Mark as cancelled), then Register again. Then choose Put right."
         ),
         ("cold", "moved", "by_hand", "address", "late"),
         "bad",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import cycle
 from typing import Any
 
@@ -23,6 +23,9 @@ from elevate_integration.models import (
     TrackedOrder,
     UnmappedSale,
 )
+from elevate_integration.reconcile.run import reconcile
+from elevate_integration.reconciled import Discrepancy, ReconciledDay, ReportState
+from elevate_integration.staff import comparing
 from elevate_integration.testing import FakeElevate
 from elevate_integration.testing.rules import CANCEL_PATH
 from example_project.demo.proof import deliver
@@ -90,6 +93,8 @@ def _rename(url: str) -> None:
     for row in Registration.objects.all():
         row.site, row.product_url = row.site.replace(url, ELEVATE), row.product_url.replace(url, ELEVATE)
         row.save(update_fields=["site", "product_url"])
+    for model in (ReconciledDay, ReportState):
+        model._default_manager.filter(site=url).update(site=ELEVATE)
 
 
 class _Shop:
@@ -150,6 +155,7 @@ class _Shop:
         ):
             row.note_duplicate(str(583901 + number))
             row.save(update_fields=["duplicate_ids"])
+        self.compare()
         DeliveryState.objects.update(heartbeat_at=timezone.now(), sweep_since=timezone.now() - HOUR / 4)
         return {
             "mapping": ProductMapping.objects.get(product_key=COURSE).pk,
@@ -159,6 +165,7 @@ class _Shop:
             .pk,
             "order": group.pk,
             "member": member.email,
+            "difference": Discrepancy.objects.filter(kind=Discrepancy.Kind.ONLY_HERE).latest("pk").pk,
         }
 
     def mended(self) -> Registration:
@@ -173,6 +180,35 @@ class _Shop:
         deliver()
         self.elevate.products.pop(product)
         return row
+
+    def compare(self) -> None:
+        """Have Elevate's own staff do what staff do, and compare its report with the store."""
+        there = [held.registration_id for held in self.elevate.live()]
+        at = dict(Registration.objects.values_list("registration_id", "registered_at"))
+        for number in there:
+            if moment := at.get(str(number)):
+                self.elevate.change_registration(number, registered_at=moment)
+        before = timezone.now() - 30 * HOUR
+        ours = [number for number in there if (moment := at.get(str(number))) and moment < before]
+        self.elevate.change_registration(ours[0], hidden=True)
+        first, second = self.elevate.registrations[:2]
+        self.elevate.add_registration(first.remote_product_id, email="hand.made@example.org", at=before)
+        self.elevate.add_registration(
+            second.remote_product_id, email=second.email, remote_user_id=second.remote_user_id, at=before
+        )
+        today = timezone.now().date()
+        self.report(today - 24 * HOUR, today - 48 * HOUR)
+        self.elevate.fail("status", times=None, status=503, path="/api/reports")
+        self.report(today - 120 * HOUR)
+        self.elevate.clear_faults()
+        twice = Discrepancy.objects.filter(kind=Discrepancy.Kind.TWICE).values_list("pk", flat=True)
+        note = "Bought again in Elevate's own shop, for a colleague."
+        comparing.decide(twice, Discrepancy.Decision.EXPECTED, note=note, actor=STAFF_EMAIL)
+
+    @staticmethod
+    def report(*days: date) -> None:
+        """Compare these days without the waits that Elevate asks for."""
+        reconcile(days, wait=lambda seconds: False)
 
     def record(self, row: Registration, text: str) -> None:
         """Write into the history of a row, as the pages do."""

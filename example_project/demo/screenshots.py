@@ -110,6 +110,9 @@ def _of_the_office(page: Any, shown: dict[str, Any], take: Any) -> None:
         ("duplicates", "/registration/duplicates/"),
         ("unmapped-sales", "/unmappedsale/"),
         ("delivery", "/deliverystate/"),
+        ("compared-days", "/reconciledday/"),
+        ("differences", "/discrepancy/?decision=all"),
+        ("difference", f"/discrepancy/{shown['difference']}/change/"),
     ):
         page.goto(f"{base}{address}")
         # The chart is drawn with a movement.
