@@ -192,6 +192,23 @@ def test_a_seat_that_is_paid_for_again_while_its_cancel_is_open_is_not_registere
     assert [sent["firstname"] for sent in registers] == ["Zebulon", "Zebulon"]
 
 
+def test_what_is_wanted_again_while_its_cancel_is_open_is_held_and_says_why(registered, deliver, elevate):
+    registered()
+    age(31)
+    forget_old(30)
+
+    def want_again(path, fields):
+        Registration.objects.update(wanted=True)
+        connections.close_all()
+
+    elevate.on_call = want_again
+    staff.cancel([only().pk], actor="bea")
+    deliver()
+    row = only()
+    assert (row.status, row.problems, row.due_at) == ("held", "forgotten", None)
+    assert len(elevate.calls) == 2
+
+
 def test_another_learner_on_a_forgotten_seat_is_registered_and_the_one_before_cancelled(
     registered, deliver, elevate
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.utils import timezone
 
 from elevate_integration.forgetting import SeveralMembers, erase, erasing, forget_old
@@ -256,6 +257,22 @@ def test_names_typed_for_a_seat_that_still_needs_them_stay(groupshop, sell, deli
     assert traces() == []
 
 
+def test_the_name_of_who_has_the_seat_now_stays(registered):
+    registered()
+    seat = only()
+    make_row(
+        seat.mapping,
+        order_ref=seat.order_ref,
+        seat_key=seat.seat_key,
+        at_elevate=AtElevate.PRESENT,
+        lastname="New",
+    )
+    SeatAssignment.objects.create(order_ref=seat.order_ref, seat_key=seat.seat_key, email="new@example.org")
+    tally = erase(member=MEMBER)
+    assert (tally.registrations, tally.seats) == (1, 0)
+    assert SeatAssignment.objects.get().email == "new@example.org"
+
+
 def test_a_registration_made_while_the_locks_were_waited_for_is_seen(registered, monkeypatch):
     registered()
     found = erasing._who
@@ -267,6 +284,23 @@ def test_a_registration_made_while_the_locks_were_waited_for_is_seen(registered,
 
     monkeypatch.setattr(erasing, "_who", and_meanwhile)
     assert dict(erase(member=MEMBER).left) == {"pending": 1, LINKED: 1}
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="one writes at a time, and no row is locked")
+def test_a_registration_that_was_committed_while_the_locks_were_waited_for_is_seen(registered):
+    registered()
+    mapping, waited = only().mapping, []
+
+    def commit_after_the_wait(execute, sql, params, many, context):
+        found = execute(sql, params, many, context)
+        if "FOR UPDATE" in sql and not waited:
+            waited.append(sql)
+            make_row(mapping, learner_key=MEMBER, remote_user_id=MEMBER)
+        return found
+
+    with connection.execute_wrapper(commit_after_the_wait):
+        assert dict(erase(member=MEMBER).left) == {"pending": 1, LINKED: 1}
+    assert waited
 
 
 def test_the_history_in_the_admin_never_named_anybody(registered, admin_user):
