@@ -130,6 +130,17 @@ def test_a_lost_answer_that_is_there_is_settled(proved, lose, back):
     assert Registration.objects.get(pk=row.pk).status == "registered"
 
 
+def test_ctrl_c_lets_the_next_run_go_on(elevate, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("elevate_integration.reconcile.run.rows_for", interrupted)
+    with pytest.raises(CommandError, match="the next run goes on"):
+        reconcile("--day", str(day_of()))
+    monkeypatch.undo()
+    assert not leases.is_taken(elevate.url)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

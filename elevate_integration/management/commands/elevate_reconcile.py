@@ -44,6 +44,8 @@ class Command(BaseCommand):
             run = reconcile(days, told=self._tell_step, dry_run=options["dry_run"])
         except Busy as error:
             raise CommandError(f"{error} Try again when that is done.") from None
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. What is compared is written down; the next run goes on.") from None
         self._tell(run)
 
     def _days(self, options: dict[str, Any]) -> list[date]:
