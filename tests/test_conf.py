@@ -93,6 +93,11 @@ def test_a_value_is_converted(key, given, kept):
         ("GO_LIVE", 20260131),
         ("SEAT_LINK_DAYS", 0),
         ("SEAT_LINK_DAYS", 4000),
+        ("FORGET_AFTER", 0),
+        ("FORGET_AFTER", "30"),
+        ("PRUNE_ATTEMPTS_AFTER", -1),
+        ("PRUNE_ATTEMPTS_AFTER", 4000),
+        ("API_KEY", ["one"]),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_by_its_key(key, given):

@@ -561,3 +561,54 @@ def test_a_paid_seat_always_has_exactly_one_active_row(steps):
     for active, learner in steps:
         rows = carry_out(derive(order(seat(learner=learner, active=active)), (ETHICS,), rows), rows)
         assert sum(row.seat_active for row in rows) == active
+
+
+# Learners who were erased.
+
+
+def erased(row: Row) -> Row:
+    return replace(row, learner_key="forgotten:1", remote_user_id="", email_key="", was=row.learner_key)
+
+
+def held_by(learner: Learner) -> Row:
+    _, (row,) = after(order(seat(learner=learner)))
+    return row
+
+
+def test_an_erased_learner_is_found_by_the_seat_and_nothing_is_made():
+    plan = derive(order(seat()), (ETHICS,), [erased(held_by(ADA))])
+    assert plan.new == ()
+    ((reading),) = plan.readings
+    assert (reading.active, reading.missing, reading.other_user_id) == (True, False, "")
+
+
+def test_somebody_else_on_the_seat_of_an_erased_learner_is_a_question_for_a_person():
+    plan = derive(order(seat(learner=BEN)), (ETHICS,), [erased(held_by(ADA))])
+    assert plan.new == ()
+    ((reading),) = plan.readings
+    assert (reading.active, reading.other_user_id) == (True, "M-2")
+
+
+def test_nobody_is_asked_about_an_erased_learner_of_whom_elevate_never_knew():
+    row = replace(erased(held_by(ADA)), touched=False)
+    plan = derive(order(seat(learner=BEN)), (ETHICS,), [row])
+    assert (plan.new, plan.readings[0].other_user_id) == ((), "")
+
+
+def test_a_seat_that_was_given_up_before_its_learner_was_erased_is_free_for_another():
+    row = replace(erased(held_by(ADA)), seat_active=False)
+    plan = derive(order(seat(learner=BEN)), (ETHICS,), [row])
+    assert [wanting.details.remote_user_id for wanting in plan.new] == ["M-2"]
+
+
+def test_an_erased_learner_whose_line_was_written_anew_is_found_too():
+    plan = derive(order(seat("line:9")), (ETHICS,), [erased(held_by(ADA))])
+    assert plan.new == ()
+    assert [(one.seat_key, one.missing) for one in plan.readings] == [("line:9", False)]
+
+
+def test_a_refund_reaches_the_registration_of_an_erased_learner():
+    for learner in (ADA, BEN, None):
+        plan = derive(order(seat(learner=learner, active=False)), (ETHICS,), [erased(held_by(ADA))])
+        assert [(one.active, one.missing) for one in plan.readings] == [(False, False)]
+        assert plan.new == ()
