@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.abc
 import importlib.machinery
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -25,6 +29,7 @@ from elevate_integration.orders.source import OrderSource
 # The apps of an imagined host: nothing of theirs is real, and whatever is asked of them is there.
 HOST_APPS = ("shop", "ams", "tendenci")
 OURS = "elevate_integration"
+CELERY_TASK = f"{OURS}.deliver"
 
 
 class _HostModule(ModuleType):
@@ -75,6 +80,8 @@ def given() -> dict[str, Any]:
         "OrderSource": OrderSource,
         "OscarSource": OscarSource,
         "SpectacularSwaggerView": SpectacularSwaggerView,
+        # Of django-health-check, which is not ours to test.
+        "HealthCheckView": SimpleNamespace(as_view=lambda **options: None),
         "app": SimpleNamespace(conf=SimpleNamespace()),
         "urlpatterns": [],
         "INSTALLED_APPS": [],
@@ -86,6 +93,8 @@ def given() -> dict[str, Any]:
 
 def run(text: str, name: str) -> dict[str, Any]:
     """Run a snippet and give the names that it made."""
+    for dotted in paths_in(text):
+        assert leads_somewhere(dotted), f"{name}: there is no {dotted}"
     names = given()
     before = dict(names)
     with a_host():
@@ -95,6 +104,27 @@ def run(text: str, name: str) -> dict[str, Any]:
         }
         look_at(found)
     return found
+
+
+def paths_in(text: str) -> list[str]:
+    """Give the dotted paths into the package that a snippet writes as text."""
+    constants = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    return [one for one in constants if isinstance(one, str) and re.fullmatch(rf"{OURS}(\.\w+)+", one)]
+
+
+def leads_somewhere(path: str) -> bool:
+    """Tell whether a path is a module, something in one, or the name of the Celery task."""
+    folder, _, name = path.rpartition(".")
+    with suppress(ModuleNotFoundError):
+        if find_spec(path) is not None:
+            return True
+    with suppress(ModuleNotFoundError):
+        spec = find_spec(folder)
+        if spec is not None and spec.origin is not None:
+            tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+            made = {getattr(node, "name", "") for node in tree.body}
+            return name in made or path == CELERY_TASK
+    return False
 
 
 def look_at(names: Mapping[str, Any]) -> None:

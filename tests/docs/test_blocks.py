@@ -150,6 +150,10 @@ def test_a_setting_or_a_method_that_does_not_exist_is_noticed():
         python_blocks.run('ELEVATE = {"URLL": "https://learn.example.org"}', "x")
     with pytest.raises(AssertionError, match="does not have"):
         python_blocks.run("class Mine(OrderSource):\n    def snapshoot(self, ref): ...\n", "x")
+    with pytest.raises(
+        AssertionError, match=r"there is no elevate_integration\.orders\.fields\.FieldsSource"
+    ):
+        python_blocks.run('ELEVATE = {"ORDER_SOURCE": "elevate_integration.orders.fields.FieldsSource"}', "x")
     with pytest.raises(ImportError):
         python_blocks.run("from elevate_integration.marks import order_was_changed", "x")
 
