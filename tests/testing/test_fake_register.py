@@ -38,6 +38,14 @@ def test_a_registration_holds_everything_it_received_but_the_key(fake: FakeEleva
     assert fake.calls == [(REGISTER, held.fields)]
 
 
+def test_another_key_counts_from_the_next_call_on(fake: FakeElevate, register: Post) -> None:
+    """A call that came before ends with the key that it came with."""
+    fake.on_call = lambda path, fields: fake.rotate_key("another")
+    assert "registration_id" in register().json()
+    assert list(register().json()["error_messages"]) == ["api_key"]
+    assert "registration_id" in register(api_key="another").json()
+
+
 def test_the_repr_of_a_registration_names_no_person(fake: FakeElevate, register: Post) -> None:
     register()
     assert "Example" not in repr(fake.registrations)
