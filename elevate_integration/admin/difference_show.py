@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.http import HttpRequest
 from django.utils import formats
 from django.utils.html import format_html
 from django.utils.translation import gettext as _g
 
 from elevate_integration.admin import show
+from elevate_integration.admin.base import address_if_there, may
 from elevate_integration.admin.difference_words import KINDS, VERDICTS
+from elevate_integration.admin.overview import SEES_DIFFERENCES
 from elevate_integration.models import ProductMapping, Registration
 from elevate_integration.reconciled import Discrepancy
 
 Decision = Discrepancy.Decision
+_LISTED = 20
+
+
+def open_differences(page: Any, request: HttpRequest, row: Registration) -> list[tuple[str, str]]:
+    """Give kind and address of what Elevate's report says otherwise about a registration, to those who may see it."""
+    if not may(request, *SEES_DIFFERENCES):
+        return []
+    waiting = Discrepancy.objects.waiting().filter(registration=row).select_related("day").order_by("pk")
+    return [
+        (kind(one), address_if_there(page, "change", one.pk, model="discrepancy"))
+        for one in waiting[:_LISTED]
+    ]
 
 
 def is_open(row: Discrepancy) -> bool:

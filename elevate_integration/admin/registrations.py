@@ -28,6 +28,7 @@ from elevate_integration.admin.base import (
     who,
 )
 from elevate_integration.admin.cancel_form import CancelManyForm, last_texts
+from elevate_integration.admin.difference_show import open_differences
 from elevate_integration.admin.duplicates import duplicates_view
 from elevate_integration.admin.filters import CreatedFilter, ProductFilter, StatusFilter, TroubleFilter
 from elevate_integration.admin.forgetting import forget_url, forget_view
@@ -240,6 +241,7 @@ class RegistrationAdmin(LongListPage):
             "forget_url": forget_url(self, request, row),
             "acts": [(act, address(self, "act", act.name)) for act in offered],
             "hints": [*show.hints(row), *show.forgotten(row)],
+            "differences": open_differences(self, request, row),
             "story": told,
             "lines": [
                 (show.status(one), self.product(one), show.learner(one), one, address(self, "change", one.pk))

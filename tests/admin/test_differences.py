@@ -192,6 +192,19 @@ def test_what_is_no_longer_true_offers_no_decision(boss: Client, differs: Differ
     assert "decide/" not in page
 
 
+def test_a_registration_leads_to_what_the_report_says_otherwise(
+    boss: Client, staff_client: LogIn, differs: Differs, row: Row
+) -> None:
+    ours = row(at_elevate="present")
+    one = differs(Kind.ONLY_HERE, registration=ours)
+    settled = differs(Kind.TWICE, registration=ours, decision="expected")
+    where = f"/admin/elevate_integration/registration/{ours.pk}/change/"
+    page = text_of(boss.get(where))
+    assert f'href="{LIST}{one.pk}/change/"' in page
+    assert f"{LIST}{settled.pk}/" not in page
+    assert LIST not in text_of(staff_client("view_registration").get(where))
+
+
 # Decisions.
 
 
