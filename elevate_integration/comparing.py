@@ -194,7 +194,7 @@ class _Work:
 
     def _certain(self, row: Ours, line: Line) -> Found | None:
         """Tell which registration ID to fill in; None unless nothing else can be meant."""
-        if not self.pairing.proved.ids or not line.told.report_id:
+        if not self.pairing.proved.ids:
             return None
         rivals = [one for one in self.pairing.same(line) if one.may_be_there and not one.is_live]
         if len(rivals) != 1:
