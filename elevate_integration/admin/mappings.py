@@ -377,7 +377,7 @@ class ProductMappingAdmin(Transfer, MappingColumns):
         if refused is not None:
             return refused
         must(self.has_change_permission(request))
-        checked = staff.check_addresses(own_hosts=[request.get_host()])
+        checked = staff.check_addresses()
         asked = checked.answering + checked.failing
         text = ngettext(
             "%(number)s address was checked; %(failing)s does not answer.",

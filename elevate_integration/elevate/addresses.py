@@ -7,9 +7,7 @@ asked only on the hosts of the site itself.
 
 from __future__ import annotations
 
-import ipaddress
 import queue
-import socket
 import threading
 from collections.abc import Callable, Iterable
 from time import monotonic
@@ -18,6 +16,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import requests
 
 from elevate_integration import __version__
+
+from .guarded import InsideError, UnknownHostError, guarded
 
 # What can be wrong. An answer of 400 or more is "status:" and its number.
 TIMEOUT = "timeout"
@@ -48,8 +48,11 @@ def check(url: str, *, is_own: Callable[[str], bool], timeout: float = 5.0) -> s
     with requests.Session() as session:
         # No netrc, no proxies: nothing of this machine goes along.
         session.trust_env = False
+        adapter = guarded(is_own)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
         for _hop in range(_REDIRECTS + 1):
-            problem, url = _ask(session, url, is_own, timeout)
+            problem, url = _ask(session, url, timeout)
             if problem or not url:
                 return problem
             if monotonic() > ends:
@@ -58,38 +61,35 @@ def check(url: str, *, is_own: Callable[[str], bool], timeout: float = 5.0) -> s
     return REDIRECTS
 
 
-def _ask(
-    session: requests.Session, url: str, is_own: Callable[[str], bool], timeout: float
-) -> tuple[str, str]:
+def _ask(session: requests.Session, url: str, timeout: float) -> tuple[str, str]:
     """Give what is wrong, and where the answer leads on to."""
     address = _without_user(url)
     if address is None:
         return INVALID, ""
-    url, host, port = address
     try:
-        if not is_own(host) and _is_inside(host, port):
-            return INSIDE, ""
         # Streamed: the body is never read.
         with session.get(
-            url, headers=_HEADERS, timeout=(timeout, timeout), allow_redirects=False, stream=True
+            address, headers=_HEADERS, timeout=(timeout, timeout), allow_redirects=False, stream=True
         ) as answer:
             if answer.status_code >= 400:
                 return f"{STATUS}{answer.status_code}", ""
-            return "", urljoin(url, answer.headers["location"]) if answer.is_redirect else ""
+            return "", urljoin(address, answer.headers["location"]) if answer.is_redirect else ""
+    except InsideError:
+        return INSIDE, ""
+    except UnknownHostError:
+        return UNKNOWN_HOST, ""
     except requests.exceptions.SSLError:
         return CERTIFICATE, ""
     except (requests.exceptions.Timeout, TimeoutError):
         return TIMEOUT, ""
-    except socket.gaierror:
-        return UNKNOWN_HOST, ""
     except (requests.exceptions.ConnectionError, OSError):
         return UNREACHABLE, ""
     except (requests.exceptions.RequestException, ValueError):
         return INVALID, ""
 
 
-def _without_user(url: str) -> tuple[str, str, int] | None:
-    """Give address, host and port, without any name and password; None for what is no web address."""
+def _without_user(url: str) -> str | None:
+    """Give an address without any name and password; None for what is no web address."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -97,12 +97,7 @@ def _without_user(url: str) -> tuple[str, str, int] | None:
         return None
     if not host or not port:
         return None
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="")), host, port
-
-
-def _is_inside(host: str, port: int) -> bool:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
 
 
 def check_many(

@@ -1,4 +1,5 @@
-"""HTTP connections that keep a deadline and know whether the body went out. The only module that touches urllib3.
+"""HTTP connections that keep a deadline and know whether the body went out. With `guarded` the only module
+that touches urllib3.
 
 A time-out per read does not end a server that sends one byte a second, neither in its headers nor in its body. So
 every single read from the socket, headers included, gets what is left of the call's own time.

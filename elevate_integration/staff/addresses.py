@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -69,11 +69,10 @@ def problem_words(problem: str) -> Text:
         return number
 
 
-def check_addresses(
-    *, own_hosts: Iterable[str] = (), limit: int = 200, seconds: float = 20.0, timeout: float = 5.0
-) -> Checked:
+def check_addresses(*, limit: int = 200, seconds: float = 20.0, timeout: float = 5.0) -> Checked:
     """Ask the addresses of active mappings, those first that were not asked for longest; remember the answers.
 
+    The site's own hosts are those of ALLOWED_HOSTS: the one that a request names may be made up where `*` allows all.
     limit: of mappings. seconds: for all together. timeout: seconds for one.
     """
     using = database()
@@ -86,7 +85,7 @@ def check_addresses(
     )
     found = addresses.check_many(
         {url for _pk, url in chosen},
-        is_own=is_own_host(*own_hosts),
+        is_own=is_own_host(),
         seconds=seconds,
         timeout=timeout,
     )
