@@ -11,6 +11,7 @@ from elevate_integration import staff
 from elevate_integration.delivery import queue
 from elevate_integration.delivery.sender import make_client, prepare
 from elevate_integration.models import Registration
+from elevate_integration.reconcile.rows import rows_for
 from tests.plainshop.models import Invoice
 from tests.reconcile.conftest import day_of, differences
 
@@ -160,3 +161,22 @@ def test_a_celery_or_task_worker_begins_the_nightly_comparison_too(
     nightly.finish()
     assert ReconciledDay.objects.filter(state="read").exists()
     assert ReportState.objects.get().lease_token is None
+
+
+def test_doubts_from_before_a_certain_answer_count_no_more(sell, deliver, elevate, settings):
+    elevate.fail("reset_after_storing")
+    row = Registration.objects.filter(order_ref=str(sell().pk))
+    deliver()
+    assert row.get().status == "registered"
+    refund(row.get())
+    deliver()
+    deliver()
+    settings.ELEVATE = {**settings.ELEVATE, "UNCONFIRMED": "hold"}
+    elevate.fail("reset_after_storing")
+    pay_again(row.get())
+    deliver()
+    assert [attempt.outcome for attempt in row.get().attempts.order_by("pk")] == [
+        "unknown", "done", "done", "unknown",
+    ]  # fmt: skip
+    (ours,) = rows_for(elevate.url, day_of(0), [])
+    assert (len(ours.lost), ours.in_doubt) == (1, True)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +22,7 @@ from elevate_integration.reconcile.results import Busy
 from elevate_integration.reconcile.run import Step
 from elevate_integration.reconciled import Discrepancy, ReconciledDay, ReportState
 from tests.reconcile.conftest import REPORTS, day_of, differences, reports
+from tests.threads import LONG, beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +38,18 @@ class TestTheLease:
         lease.release()
         assert not leases.is_taken(elevate.url)
         assert run().is_complete
+
+    def test_goes_to_one_of_many_who_come_at_once(self, elevate):
+        ready, taken = threading.Barrier(4), []
+
+        def take():
+            ready.wait(LONG)
+            taken.append(leases.take(elevate.url))
+
+        with ExitStack() as crowd:
+            for _ in range(4):
+                crowd.enter_context(beside(take))
+        assert len([lease for lease in taken if lease is not None]) == 1
 
     def test_of_a_lost_process_runs_out(self, run, elevate):
         lost = leases.take(elevate.url)
