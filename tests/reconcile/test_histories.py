@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from elevate_integration import staff
@@ -30,7 +31,9 @@ def pay_again(row):
     invoice.save()
 
 
-def test_a_call_of_a_worker_that_was_killed_is_found(proved, sell, back, run, elevate, settings):
+@pytest.mark.parametrize("days", [0, 2])
+def test_a_call_of_a_worker_that_was_killed_is_found(proved, sell, back, run, elevate, settings, days):
+    """Its lease may have been ended days later, by the next worker."""
     from elevate_integration.sync import sync_order
 
     settings.ELEVATE = {**settings.ELEVATE, "UNCONFIRMED": "hold"}
@@ -43,6 +46,7 @@ def test_a_call_of_a_worker_that_was_killed_is_found(proved, sell, back, run, el
     row = Registration.objects.get(pk=claimed.row.pk)
     assert (row.status, row.attempts.get().started_at) == ("unconfirmed", None)
     back()
+    row.attempts.update(finished_at=F("finished_at") + timedelta(days=days))
     run()
     row.refresh_from_db()
     assert (row.status, row.registration_id) == ("registered", str(elevate.registrations[-1].registration_id))
