@@ -135,7 +135,14 @@ def sync_order(
     ref = str(order_ref)
     with observing.step("sync", order_ref=ref, trigger=trigger) as step:
         result = _sync(ref, trigger, actor, room, seen, claims)
-        step.note(result=_outcome(result))
+        said = _outcome(result)
+        step.note(result=said)
+    logger.debug(
+        "Order %s was synced: %s.",
+        ref,
+        said,
+        extra=event("elevate.order.synced", order_ref=ref, trigger=trigger, result=said),
+    )
     return result
 
 

@@ -40,7 +40,7 @@ def notify(order_ref: str = "") -> None:
         logger.warning(
             "The worker could not be notified; it looks by itself within a second.",
             exc_info=True,
-            extra=event("elevate.delivery.not_woken"),
+            extra=event("elevate.listener.not_notified"),
         )
 
 

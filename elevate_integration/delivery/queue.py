@@ -46,6 +46,7 @@ _EVENTS = {
     str(Status.UNCONFIRMED): (logging.WARNING, "elevate.registration.unconfirmed"),
     str(Status.CANCEL_REFUSED): (logging.WARNING, "elevate.registration.cancel_refused"),
 }
+_OTHER = (logging.DEBUG, "elevate.registration.changed")
 _MARKS_PER_ORDER = 20
 # A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
 _UNWRITABLE = (DatabaseError, ValueError)
@@ -442,7 +443,7 @@ def _announce(row: Registration, before: str) -> None:
     told = _SIGNALS.get(row.status)
     if told is not None:
         told.send_robust(sender=Registration, registration=row)
-    level, name = _EVENTS.get(row.status, (logging.DEBUG, "elevate.registration.waits"))
+    level, name = _EVENTS.get(row.status, _OTHER)
     if logger.isEnabledFor(level):
         extra = event(name, **about(row), status=str(row.status))
         logger.log(

@@ -138,6 +138,19 @@ def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     with observing.step("call", operation=operation, **about(claimed.row)) as step:
         result = _send(client, claimed, request)
         step.note(outcome=str(result.outcome), status_code=result.status_code)
+    logger.debug(
+        "The call to %s %s ended: %s.",
+        operation,
+        claimed.row,
+        result.outcome,
+        extra=event(
+            "elevate.call.ended",
+            **about(claimed.row),
+            operation=operation,
+            outcome=str(result.outcome),
+            status_code=result.status_code,
+        ),
+    )
     return result
 
 

@@ -53,6 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "KEY_SUSPECT_AFTER",
     ),
     "The report": ("REPORT_PATH", "REPORT_KEY", "REPORT_FIELDS", "REPORT_PAUSE"),
+    "Watching": ("WATCH", "MONITOR_TOKEN", "LOG_ERROR_TEXTS"),
     "The sweep": ("SWEEP_INTERVAL", "SWEEP_OVERLAP", "SWEEP_BATCH"),
 }
 REST = "Everything else"
