@@ -6,15 +6,6 @@ import re
 
 import pytest
 
-from elevate_integration.models import (
-    Attempt,
-    DeliveryState,
-    OrderMark,
-    ProductMapping,
-    Registration,
-    TrackedOrder,
-    UnmappedSale,
-)
 from tests.docs.blocks import ROOT, pages
 from tests.docs.test_blocks import assert_test_exists
 
@@ -54,9 +45,3 @@ def test_every_failure_has_a_note_that_names_a_test():
 def test_a_test_that_is_gone_is_noticed():
     with pytest.raises(AssertionError, match="has no test_nobody_wrote_this"):
         assert_test_exists("tests/test_marks.py::test_nobody_wrote_this")
-
-
-def test_the_tables_of_the_architecture_page_exist():
-    section = text_of("explanation/architecture.md").split("## Tables", 1)[1].split("\n## ", 1)[0]
-    ours = (Attempt, DeliveryState, OrderMark, ProductMapping, Registration, TrackedOrder, UnmappedSale)
-    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == {one.__name__ for one in ours}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.apps import apps
 from django.core.checks import CheckMessage
 from elevate_docs import PARTS, api, checks, commands, floors, settings, signals, source, statuses, tables
 from elevate_docs.code import worded
@@ -108,6 +109,13 @@ def test_the_picture_has_every_room_of_the_map_on_its_floor():
     assert len(boxes) == len([room for room in test_architecture.FLOORS if room]) + len(floors.NAMES)
     assert all(int(left) + int(width) <= floors.WIDTH for left, width in boxes)
     assert {room for room in test_architecture.FLOORS if room} <= set(re.findall(r">([^<]+)</text>", picture))
+
+
+def test_every_table_is_there_and_says_what_it_is():
+    text = PARTS["tables"]()
+    ours = apps.get_app_config("elevate_integration").get_models()
+    assert first_cells(text) == sorted(one.__name__ for one in ours)
+    assert "|  |" not in text
 
 
 def test_every_part_stands_on_a_page_and_every_page_names_a_part():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from elevate_docs import api, checks, commands, faults, floors, settings, signals, source, statuses
+from elevate_docs import api, checks, commands, faults, floors, models, settings, signals, source, statuses
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "order-source": source.text,
     "faults": faults.text,
     "floors": floors.text,
+    "tables": models.text,
 }
 
 
