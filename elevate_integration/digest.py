@@ -24,6 +24,7 @@ from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
 from elevate_integration.lifecycle import Status
 from elevate_integration.models import DeliveryState, Registration, TrackedOrder, UnmappedSale, database
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 from elevate_integration.staff import delivery_state
 from elevate_integration.words import GATES
 
@@ -117,7 +118,7 @@ def collect(state: DeliveryState, now: datetime) -> Digest:
     """Look for what is new since the last digest, and for what holds delivery up. Without a last one all is new."""
     since = None if state.digest_at is None else state.digest_at - timedelta(seconds=OVERLAP)
     sections = [_trouble(status, since) for status in overview.TROUBLED]
-    sections += [_unmapped(since), _unreadable(since)]
+    sections += [_unmapped(since), _unreadable(since), _differences(since), _unread_days(since)]
     return Digest(
         stopped=stopped(state, now, conf().dispatcher, Registration.objects.using(database()).oldest_due()),
         sections=[section for section in sections if section.number],
@@ -232,6 +233,31 @@ def _unreadable(since: datetime | None) -> Section:
         number,
         [*lines, *_left_out(number)],
         "elevate_integration/trackedorder/?failed=yes",
+    )
+
+
+def _differences(since: datetime | None) -> Section:
+    new = _after(Discrepancy.objects.using(database()).waiting(), "first_seen_at", since)
+    kinds = new.order_by().values_list("kind").annotate(number=Count("pk")).order_by("-number", "kind")
+    words = dict(Discrepancy.Kind.choices)
+    return Section(
+        _("Differences with Elevate's report"),
+        new.count(),
+        [f"- {number} x {words.get(kind, kind)}" for kind, number in kinds],
+        "elevate_integration/discrepancy/",
+    )
+
+
+def _unread_days(since: datetime | None) -> Section:
+    unread = ReconciledDay.objects.using(database()).filter(state=ReconciledDay.State.UNREAD)
+    new = _after(unread, "read_at", since)
+    number = new.count()
+    lines = [f"- {day.day.isoformat()}: {one_line(day.message)}" for day in new.order_by("-day")[:_LINES]]
+    return Section(
+        _("Days of Elevate's report that could not be read: nothing is called missing because of it"),
+        number,
+        [*lines, *_left_out(number)],
+        "elevate_integration/reconciledday/?reading=unread",
     )
 
 

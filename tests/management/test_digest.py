@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from io import StringIO
 from smtplib import SMTPException
 from typing import Any
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from elevate_integration import digest
 from elevate_integration.models import DeliveryState, Registration, TrackedOrder, UnmappedSale
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 from tests.rows import make_mapping, make_row
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,42 @@ def test_nothing_wrong_is_no_mail(mapping):
     assert run() == "Nothing new.\n"
     assert mail.outbox == []
     assert DeliveryState.objects.get().digest_at is not None
+
+
+def test_new_differences_are_counted_by_kind_and_unreadable_days_named():
+    now = timezone.now()
+    before = now - timedelta(days=2)
+    state(digest_at=now - timedelta(days=1))
+    common = {"site": "https://elevate.example", "state": "unread"}
+    day = ReconciledDay.objects.create(
+        day=date(2025, 3, 1), read_at=now, message="Report, HTTP 500 for ada@example.org.", **common
+    )
+    ReconciledDay.objects.create(day=date(2025, 2, 1), read_at=before, **common)
+    for number, (kind, seen, decision) in enumerate(
+        [
+            ("twice", now, "open"),
+            ("only_here", now, "open"),
+            ("only_here", now, "open"),
+            ("amount", before, "open"),
+            ("amount", now, "expected"),
+        ]
+    ):
+        Discrepancy.objects.create(
+            day=day,
+            kind=kind,
+            subject=str(number),
+            first_seen_at=seen,
+            last_seen_at=now,
+            decision=decision,
+            email="ada@example.org",
+        )
+    run()
+    body = mail.outbox[0].body
+    assert "Differences with Elevate's report (3)\n- 2 x here and not there\n- 1 x twice there\n" in body
+    assert "https://ams.example.org/admin/elevate_integration/discrepancy/" in body
+    assert "- 2025-03-01: Report, HTTP 500 for …@…\n" in body
+    assert "2025-02-01" not in body
+    assert "ada@" not in body
 
 
 def test_one_mail_tells_everything_with_links(mapping, refused):
