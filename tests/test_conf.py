@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from elevate_integration.conf import KEYS, Conf, conf, in_host_zone, order_source, parse
+from elevate_integration.elevate.reports import ReportFields
 from tests.plainshop.source import PlainSource
 
 
@@ -55,6 +56,11 @@ def test_every_key_has_a_help_text():
         ("CANCELLATION_EXPLANATION", explain, explain),
         ("NOTIFY_CANCELLED_USER", True, True),
         ("NOTIFY_CANCELLED_USER", explain, explain),
+        ("REPORT_KEY", " another ", "another"),
+        ("REPORT_PAUSE", 0, 0.0),
+        ("REPORT_FIELDS", {"price": ""}, ReportFields(price="")),
+        ("REPORT_FIELDS", {"user_id": " user.remote_id "}, ReportFields(user_id="user.remote_id")),
+        ("REPORT_FIELDS", None, ReportFields()),
         ("GO_LIVE", "", None),
         ("GO_LIVE", None, None),
     ],
@@ -88,6 +94,11 @@ def test_a_value_is_converted(key, given, kept):
         ("PAYLOAD", 5),
         ("CANCELLATIONS_EMAIL", 5),
         ("NOTIFY_CANCELLED_USER", "false"),
+        ("REPORT_PAUSE", -1),
+        ("REPORT_FIELDS", "id"),
+        ("REPORT_FIELDS", {"member": "user.member_id"}),
+        ("REPORT_FIELDS", {"transaction_at": ""}),
+        ("REPORT_FIELDS", {"price": 5}),
         ("GO_LIVE", "soon"),
         ("GO_LIVE", "2026-02-30"),
         ("GO_LIVE", 20260131),
@@ -130,8 +141,9 @@ def test_a_pasted_path_is_stripped_and_remembered():
     assert (parsed.url, parsed.url_stripped) == ("https://learn.example.org", "/products/1")
 
 
-def test_the_key_is_not_in_the_repr():
-    assert "a-secret" not in repr(parse({"API_KEY": "a-secret"}))
+@pytest.mark.parametrize("name", ["API_KEY", "REPORT_KEY"])
+def test_the_key_is_not_in_the_repr(name):
+    assert "a-secret" not in repr(parse({name: "a-secret"}))
 
 
 @pytest.mark.parametrize(("value", "repeats"), [("repeat_once", True), ("hold", False)])
