@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import elevate_integration
-from elevate_integration.delivery import queue
 
 ROOT = Path(elevate_integration.__file__).parent
 METHODS = ("debug", "info", "warning", "error", "exception", "critical", "log")
@@ -46,7 +45,7 @@ def _is_logger(function: ast.expr) -> bool:
 def _read(place: str, node: ast.Call) -> Iterator[Call]:
     method = node.func.attr  # type: ignore[attr-defined]
     if method == "log":
-        for level, name in (*queue._EVENTS.values(), queue._OTHER):
+        for level, name in (*announcing._EVENTS.values(), announcing._OTHER):
             yield Call(place, _LEVELS[level], name, frozenset(ABOUT | {"status"}))
         return
     level = {"exception": "error"}.get(method, method)

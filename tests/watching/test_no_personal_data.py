@@ -139,14 +139,14 @@ def test_a_signal_that_cannot_be_read_and_a_mark_that_cannot_be_written(sell, mo
 
 
 def test_answers_that_the_database_refuses(sell, deliver, monkeypatch, records, notes):
-    real = queue._attempt
+    real = queue.attempt_of
 
     def refuse(row: Registration, result: queue.Result) -> Any:
         if result.sent:
             raise ValueError(f"cannot adapt {result.sent}")
         return real(row, result)
 
-    monkeypatch.setattr(queue, "_attempt", refuse)
+    monkeypatch.setattr(queue, "attempt_of", refuse)
     sell("ETHICS", **PERSON)
     deliver()
     assert {"elevate.answers.apart", "elevate.answer.unwritable"} <= set(events(records))
