@@ -152,6 +152,12 @@ def test_an_export_keeps_to_the_filter(boss: Client, mapping: ProductMapping) ->
     assert "course:ETHICS" not in export(boss, query="?active__exact=0").decode("utf-8-sig")
 
 
+def test_an_export_by_a_filter_that_there_is_not_is_asked_for_without_it(boss: Client) -> None:
+    page = "/admin/elevate_integration/productmapping/export/"
+    answer = boss.get(f"{page}?nonsense=1")
+    assert (answer.status_code, answer.headers["Location"]) == (302, page)
+
+
 def test_an_import_does_what_the_form_does(boss: Client) -> None:
     mapping = make_mapping(active=False, remote_registration_url="https://s.example/a", url_problem="timeout")
     make_row(mapping, obstacle=Obstacle.REFUSED)
