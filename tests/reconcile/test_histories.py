@@ -184,3 +184,22 @@ def test_doubts_from_before_a_certain_answer_count_no_more(sell, deliver, elevat
     ]  # fmt: skip
     (ours,) = rows_for(elevate.url, day_of(0), [])
     assert (len(ours.lost), ours.in_doubt) == (1, True)
+
+
+def test_an_imported_registration_is_known_by_its_proved_id_alone(proved, enrol, back, run, elevate):
+    row = enrol()[0]
+    back()
+    row.attempts.all().delete()
+    Registration.objects.filter(pk=row.pk).update(registered_at=timezone.now())
+    elevate.change_registration(int(row.registration_id), email="new@example.org", remote_user_id="X-9")
+    run()
+    assert differences() == []
+
+
+def test_a_second_one_long_after_is_known_by_the_proved_user_id(proved, enrol, back, run, elevate):
+    row = enrol()[0]
+    back(10)
+    elevate.add_registration("ABCD1234", email="new@example.org", remote_user_id="M-1")
+    back()
+    run()
+    assert differences(registration=row) == ["twice"]
