@@ -12,6 +12,7 @@ from elevate_integration import staff
 from elevate_integration.delivery import queue
 from elevate_integration.delivery.sender import make_client, prepare
 from elevate_integration.models import Registration
+from elevate_integration.reconcile.days import between
 from elevate_integration.reconcile.rows import rows_for
 from tests.plainshop.models import Invoice
 from tests.reconcile.conftest import day_of, differences
@@ -203,3 +204,18 @@ def test_a_second_one_long_after_is_known_by_the_proved_user_id(proved, enrol, b
     back()
     run()
     assert differences(registration=row) == ["twice"]
+
+
+def test_found_on_a_day_far_from_the_end_of_its_doubt_is_not_missing_at_that_end(lose, back, run, elevate):
+    row = lose(stored=False)
+    back()
+    Registration.objects.update(created_at=F("created_at") - timedelta(hours=1))
+    row.attempts.update(started_at=None, finished_at=F("finished_at") + timedelta(days=3))
+    run(*between(day_of(7), day_of(1)))
+    assert differences(day__day=day_of(2)) == ["not_found"]
+    elevate.change_registration(elevate.registrations[-1].registration_id, hidden=False)
+    run(day_of(5))
+    assert differences() == ["found"]
+    run(day_of(2))
+    assert differences(day__day=day_of(5)) == ["found"]
+    assert differences() == ["found"]

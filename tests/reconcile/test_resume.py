@@ -14,7 +14,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from elevate_integration.models import database
+from elevate_integration.models import Registration, database
 from elevate_integration.reconcile import days as days_module
 from elevate_integration.reconcile import lease as leases
 from elevate_integration.reconcile.days import between, last_days, not_done
@@ -114,6 +114,23 @@ class TestTheLease:
         monkeypatch.setattr(running, "rows_for", overtaken)
         assert run().left == 1
         assert not ReconciledDay.objects.exists()
+
+    def test_that_was_lost_lets_nothing_more_be_settled(self, proved, lose, back, run, elevate, monkeypatch):
+        from elevate_integration.reconcile import run as running
+
+        for number in (1, 2):
+            lose(number=number)
+        back()
+        settle = running.settle_found
+
+        def settle_and_be_overtaken(*args):
+            ReportState.objects.update(lease_token=None, lease_until=None)
+            assert leases.take(elevate.url)
+            return settle(*args)
+
+        monkeypatch.setattr(running, "settle_found", settle_and_be_overtaken)
+        assert "another process" in run().stopped
+        assert Registration.objects.filter(status="unconfirmed").count() == 1
 
 
 class TestGoingOn:
