@@ -76,10 +76,6 @@ READ: dict[str, tuple[str, str]] = {
 class PrometheusObserver:
     """Counts and times what the services do."""
 
-    def __init__(self) -> None:
-        if _collector not in REGISTRY._collector_to_names:
-            REGISTRY.register(_collector)
-
     def begin(self, step: str, keys: dict[str, Any]) -> End | None:
         """Start the clock of a step."""
         write = _WRITERS.get(step)
@@ -133,9 +129,6 @@ class StandingCollector(Collector):
         yield from (family for family in found.values() if family.samples)
 
 
-_collector = StandingCollector()
-
-
 def _families() -> dict[str, GaugeMetricFamily]:
     return {
         name: GaugeMetricFamily(name, text, labels=[label] if label else [])
@@ -161,6 +154,10 @@ def _fill(found: dict[str, GaugeMetricFamily], standing: Standing) -> None:
         ("elevate_heartbeat_timestamp_seconds", standing.heartbeat),
     ):
         found[name].add_metric([], value)
+
+
+_collector = StandingCollector()
+REGISTRY.register(_collector)
 
 
 def registry() -> CollectorRegistry:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import elevate_integration
+from elevate_integration.delivery import announcing
 
 ROOT = Path(elevate_integration.__file__).parent
 METHODS = ("debug", "info", "warning", "error", "exception", "critical", "log")
