@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +13,9 @@ from django.db import connections
 from django.utils.timezone import now
 
 from elevate_integration.models import ProductMapping, Registration, TrackedOrder, UnmappedSale
+from elevate_integration.reconcile import button
 from elevate_integration.reconciled import Discrepancy, ReconciledDay
+from elevate_integration.testing import FakeElevate
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -123,6 +125,31 @@ def test_a_registration_is_cancelled_from_its_page(page: Any, row: Callable[...,
     assert "cancelling" in page.inner_text(".elevate-headline")
     one.refresh_from_db()
     assert one.cancel_details["explanation"] == "Moved to May"
+
+
+def test_a_day_is_compared_and_its_difference_decided(
+    page: Any, mapping: ProductMapping, settings: Any
+) -> None:
+    with FakeElevate(products=[mapping.remote_product_id]) as elevate:
+        settings.ELEVATE = {**settings.ELEVATE, "URL": elevate.url, "REPORT_PAUSE": 0}
+        noon = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
+        elevate.add_registration(mapping.remote_product_id, email="eve@example.org", at=noon)
+        page.goto("/admin/elevate_integration/reconciledday/")
+        page.fill("#elevate-day", "2025-03-01")
+        page.click("input[value^='Compare this day']")
+        page.click("input[value='Compare this day']")
+        page.wait_for_selector(".messagelist .success")
+        button.join()
+        page.reload()
+        page.click("#result_list .field-differences a")
+    page.click("#result_list .field-product a")
+    assert "there and not here" in page.inner_text(".elevate-headline")
+    page.click(".elevate-acts button:has-text('Right as it is')")
+    page.fill("#id_note", "Made by hand for a speaker.")
+    page.click("input.default")
+    page.wait_for_selector(".messagelist .success")
+    assert "Made by hand for a speaker." in page.inner_text(".elevate-card")
+    assert not Discrepancy.objects.waiting().exists()
 
 
 @pytest.mark.parametrize("language", ["en-us", "fr", "es", "he"])
