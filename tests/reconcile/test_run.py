@@ -461,11 +461,12 @@ class TestProof:
         assert run().days[0].settled == 0
         assert (proof_now().ids.proved, differences()) == (False, ["found"])
 
-    def test_a_day_read_again_counts_once(self, enrol, back, run):
+    def test_a_day_read_again_counts_once(self, enrol, lose, back, run):
         enrol(4, first=10)
+        lose()
         back()
         run()
-        run()
+        assert run().days[0].settled == 0
         assert proof_now().ids.equal == 4
 
     def test_an_id_that_differs_ends_it_says_why_and_settles_nothing(
