@@ -19,7 +19,7 @@ from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcom
 from elevate_integration.models import Attempt, DeliveryState, Registration
 
 if TYPE_CHECKING:
-    from elevate_integration.delivery.queue import Result
+    from elevate_integration.delivery.outcomes import Result
 
 logger = get_logger(__name__)
 

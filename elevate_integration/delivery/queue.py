@@ -6,47 +6,33 @@ answer that comes too late is kept as an attempt and mends a doubt, but never ov
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.models import Subquery
-from django.dispatch import Signal
 
-from elevate_integration import observing, signals
+from elevate_integration import observing
 from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.cover import cover
 from elevate_integration.delivery import gate
-from elevate_integration.delivery.backoff import wait
+from elevate_integration.delivery.announcing import announce
+from elevate_integration.delivery.outcomes import Claimed, Result, about, apply, apply_if_ours, attempt_of
 from elevate_integration.events import event, get_logger
-from elevate_integration.lifecycle import LIVE, AtElevate, Obstacle, Operation, Outcome, Status, settle
+from elevate_integration.lifecycle import LIVE, Obstacle, Operation, Outcome
 from elevate_integration.locking import write_first
-from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, database
+from elevate_integration.models import DeliveryState, OrderMark, Registration, database
 from elevate_integration.prepared import Prepared
 from elevate_integration.retrying import retried
 
 logger = get_logger(__name__)
 
-_SIGNALS: dict[str, Signal] = {
-    Status.REGISTERED: signals.registered,
-    Status.REFUSED: signals.refused,
-    Status.CANCELLED: signals.cancelled,
-}
-_EVENTS = {
-    str(Status.REGISTERED): (logging.INFO, "elevate.registration.registered"),
-    str(Status.CANCELLED): (logging.INFO, "elevate.registration.cancelled"),
-    str(Status.REFUSED): (logging.WARNING, "elevate.registration.refused"),
-    str(Status.UNCONFIRMED): (logging.WARNING, "elevate.registration.unconfirmed"),
-    str(Status.CANCEL_REFUSED): (logging.WARNING, "elevate.registration.cancel_refused"),
-}
-_OTHER = (logging.DEBUG, "elevate.registration.changed")
 _MARKS_PER_ORDER = 20
 # A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
 _UNWRITABLE = (DatabaseError, ValueError)
@@ -58,36 +44,6 @@ _SETTLED = (
     "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
     "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at", "duplicate_ids", "problems",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """One registration that this worker may call Elevate for, until the lease ends."""
-
-    row: Registration
-    operation: Operation
-    token: uuid.UUID
-
-
-@dataclass(frozen=True)
-class Result:
-    """How one call ended: what settle needs to know. Times in seconds."""
-
-    claimed: Claimed
-    outcome: Outcome
-    sent: dict[str, Any] = field(default_factory=dict, repr=False)
-    status_code: int | None = None
-    body: str = field(default="", repr=False)
-    messages: tuple[tuple[str, str], ...] = ()
-    registration_id: str = ""
-    id_is_number: bool = True
-    product_url: str = ""
-    note: str = ""
-    started_at: datetime | None = None
-    duration: float | None = None
-    retry_after: float | None = None
-    key_refused: bool = False
-    called: bool = True
 
 
 _DUE_MARKS = Prepared(
@@ -151,11 +107,6 @@ def ahead() -> Ahead:
         return None if moment is None else (moment - now).total_seconds()
 
     return Ahead(seconds(mark), seconds(call), seconds(sweep) or 0.0)
-
-
-def about(row: Registration) -> dict[str, Any]:
-    """Give the keys by which log and measurements name a registration: nothing personal."""
-    return {"registration": row.pk, "order_ref": row.order_ref}
 
 
 def claim(limit: int) -> list[Claimed]:
@@ -296,10 +247,10 @@ def _lapse(using: str) -> None:
             note="No answer was recorded: the worker stopped, or the call outlived its lease.",
         )
         before = row.status
-        _apply(row, result, row.db_now)
+        apply(row, result, row.db_now)
         row.save(using=using, update_fields=list(_SETTLED))
-        _attempt(row, result).save(using=using)
-        transaction.on_commit(partial(_announce, row, before), using=using, robust=True)
+        attempt_of(row, result).save(using=using)
+        transaction.on_commit(partial(announce, row, before), using=using, robust=True)
 
 
 def _brake(rows: Iterable[Registration], using: str) -> None:
@@ -396,15 +347,15 @@ def _settle_group(results: Sequence[Result]) -> None:
         known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
         before = [(row, row.status) for row, _ in known]
         for row, result in known:
-            _apply_if_ours(row, result)
+            apply_if_ours(row, result)
         changes.write(using)
-        attempts = [_attempt(row, result) for row, result in known if result.called]
+        attempts = [attempt_of(row, result) for row, result in known if result.called]
         if attempts:
             insert(attempts, using)
         _cover(held.values(), using)
         gate.judge(results, [row for row, _ in known], using)
     for row, status in before:
-        _announce(row, status)
+        announce(row, status)
 
 
 def _cover(rows: Iterable[Registration], using: str) -> None:
@@ -413,135 +364,3 @@ def _cover(rows: Iterable[Registration], using: str) -> None:
     if found:
         now = found[0].db_now  # type: ignore[attr-defined]
         cover({row.pair for row in found}, now)
-
-
-def _apply_if_ours(row: Registration, result: Result) -> None:
-    now = row.db_now  # type: ignore[attr-defined]
-    if row.claim_token == result.claimed.token or (row.claim_token is None and _mends(row, result)):
-        _apply(row, result, now)
-    elif result.claimed.operation is Operation.REGISTER and _mends(row, result):
-        _note_id(row, result)
-        logger.warning(
-            "A late answer for %s came during the repeat; its ID counts if that brings none.",
-            row,
-            extra=event("elevate.answer.late", **about(row)),
-        )
-    else:
-        logger.warning(
-            "A late answer for %s was kept as an attempt only.",
-            row,
-            extra=event("elevate.answer.late", **about(row)),
-        )
-        if result.claimed.operation is Operation.REGISTER and result.outcome is Outcome.DONE:
-            row.note_duplicate(result.registration_id)
-
-
-def _announce(row: Registration, before: str) -> None:
-    """Tell of a new status after the commit: the host by a signal, the log, and whoever measures."""
-    if row.status == before:
-        return
-    told = _SIGNALS.get(row.status)
-    if told is not None:
-        told.send_robust(sender=Registration, registration=row)
-    level, name = _EVENTS.get(row.status, _OTHER)
-    if logger.isEnabledFor(level):
-        extra = event(name, **about(row), status=str(row.status))
-        logger.log(
-            level, "Registration %s of order %s is %s.", row.pk, row.order_ref, row.status, extra=extra
-        )
-    if observing.observed():
-        observing.tell("status", status=str(row.status), waited=_waited(row))
-
-
-def _waited(row: Registration) -> float | None:
-    """Give the seconds from the paid order's reading to the access, where nobody's help was needed."""
-    if row.status != Status.REGISTERED or row.trigger not in ("mark", "sweep") or row.registered_at is None:
-        return None
-    return (row.registered_at - row.created_at).total_seconds()
-
-
-def _mends(row: Registration, result: Result) -> bool:
-    """Whether a late answer ends exactly the doubt that its own call left."""
-    if result.outcome is not Outcome.DONE:
-        return False
-    if result.claimed.operation is Operation.REGISTER:
-        return row.at_elevate == AtElevate.MAYBE
-    return row.at_elevate == AtElevate.LEAVING and row.registration_id == result.claimed.row.registration_id
-
-
-def _apply(row: Registration, result: Result, now: datetime) -> None:
-    """Write one outcome to its row in memory: the fact, the next due time, and what Elevate said."""
-    operation, outcome = result.claimed.operation, result.outcome
-    # A refused key says nothing about this registration: it waits as if nothing had been sent.
-    counted = Outcome.NOT_SENT if result.key_refused else outcome
-    # Every claim to register empties the ID: one that stands there came late, while this call was open.
-    came_late = operation is Operation.REGISTER and row.at_elevate == AtElevate.MAYBE and row.registration_id
-    if came_late:
-        counted = Outcome.DONE
-    row.claim_token, row.claimed_for = None, ""
-    state = settle(row.state, operation, counted, repeat_once=conf().repeat_once)
-    row.put(state)
-    row.updated_at = now
-    row.error_messages = [] if came_late else [list(pair) for pair in result.messages]
-    if counted is Outcome.DONE:
-        _record_done(row, result, now)
-    row.status = row.state.status
-    temporary = counted in (Outcome.NOT_SENT, Outcome.UNKNOWN)
-    row.failures = row.failures + 1 if temporary and not result.key_refused else 0
-    row.due_at = None
-    if row.state.next_operation is not None:
-        row.due_at = now + timedelta(seconds=_seconds(row, result) if temporary else 0.0)
-
-
-def _seconds(row: Registration, result: Result) -> float:
-    if result.key_refused:
-        return 0.0
-    settings = conf()
-    return wait(
-        row.failures,
-        first=settings.retry_first,
-        ceiling=settings.retry_ceiling,
-        retry_after=result.retry_after,
-    )
-
-
-def _record_done(row: Registration, result: Result, now: datetime) -> None:
-    if result.claimed.operation is Operation.REGISTER:
-        if result.outcome is Outcome.DONE:
-            _note_id(row, result)
-        row.registered_at = now
-        row.cancelled_at = None
-        return
-    row.cancelled_at = now
-    row.braked_at = row.braked_at or now
-    row.brake_released = False
-
-
-def _note_id(row: Registration, result: Result) -> None:
-    """Take over the answered ID. Another one that came late during this call stays at Elevate: a duplicate."""
-    earlier = row.registration_id
-    row.registration_id, row.id_is_number = result.registration_id, result.id_is_number
-    row.product_url = result.product_url
-    row.site = result.claimed.row.site
-    row.note_duplicate(earlier)
-    row.forget_duplicate(row.registration_id)
-
-
-def _attempt(row: Registration, result: Result) -> Attempt:
-    return Attempt(
-        registration=row,
-        claim_token=result.claimed.token,
-        operation=result.claimed.operation,
-        trigger=result.claimed.row.trigger,
-        actor=result.claimed.row.actor,
-        started_at=result.started_at,
-        finished_at=row.db_now,  # type: ignore[attr-defined]
-        duration=result.duration,
-        sent=result.sent,
-        status_code=result.status_code,
-        outcome=result.outcome,
-        messages=[list(pair) for pair in result.messages],
-        answered_id=result.registration_id,
-        body=result.body,
-        note=result.note,
-    )

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from elevate_integration import observing
 from elevate_integration.conf import Conf, conf
-from elevate_integration.delivery.queue import Claimed, Result, about
+from elevate_integration.delivery.outcomes import Claimed, Result, about
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.elevate.errors import ElevateError, KeyRefused
 from elevate_integration.elevate.payloads import CancelRequest, RegisterRequest, amount_text

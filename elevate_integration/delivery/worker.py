@@ -17,8 +17,8 @@ from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import gate, queue
 from elevate_integration.delivery.clients import Clients
+from elevate_integration.delivery.outcomes import Claimed, Result
 from elevate_integration.delivery.pace import Pace
-from elevate_integration.delivery.queue import Claimed, Result
 from elevate_integration.delivery.sender import Request, prepare, send
 from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient

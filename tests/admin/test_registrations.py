@@ -21,7 +21,8 @@ from django.utils import timezone
 from elevate_integration import staff
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.conf import conf
-from elevate_integration.delivery.queue import Claimed, Result, claim, settle_all
+from elevate_integration.delivery.outcomes import Claimed, Result
+from elevate_integration.delivery.queue import claim, settle_all
 from elevate_integration.delivery.sender import cancel_request
 from elevate_integration.lifecycle import AtElevate, Obstacle, Outcome, Status
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, TrackedOrder

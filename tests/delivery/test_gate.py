@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from elevate_integration import staff
 from elevate_integration.delivery import queue
-from elevate_integration.delivery.queue import Result
+from elevate_integration.delivery.outcomes import Result
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.lifecycle import Outcome
 from elevate_integration.models import DeliveryState, Registration

@@ -9,7 +9,7 @@ from django.db import DataError, OperationalError, connection, connections, tran
 
 from elevate_integration import signals
 from elevate_integration.delivery import queue
-from elevate_integration.delivery.queue import Result
+from elevate_integration.delivery.outcomes import Result
 from elevate_integration.lifecycle import Operation, Outcome
 from elevate_integration.models import Attempt, Registration
 from tests.delivery.conftest import ago
@@ -289,14 +289,14 @@ def test_an_answer_for_a_row_that_is_gone_is_dropped(make_due):
 def test_one_answer_that_cannot_be_written_costs_no_other_its_own(make_due, monkeypatch):
     good, poisoned = make_due(), make_due()
     claimed = {one.row.pk: one for one in queue.claim(2)}
-    build = queue._attempt
+    build = queue.attempt_of
 
     def poisoned_attempt(row, result):
         if result.body == "poison":
             raise DataError("no database takes this")
         return build(row, result)
 
-    monkeypatch.setattr(queue, "_attempt", poisoned_attempt)
+    monkeypatch.setattr(queue, "attempt_of", poisoned_attempt)
     queue.settle_all([done(claimed[poisoned.pk], "66", body="poison"), done(claimed[good.pk], "7")])
     good.refresh_from_db()
     poisoned.refresh_from_db()

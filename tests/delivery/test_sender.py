@@ -9,7 +9,7 @@ import pytest
 
 from elevate_integration.conf import conf
 from elevate_integration.delivery import sender
-from elevate_integration.delivery.queue import Claimed, Result
+from elevate_integration.delivery.outcomes import Claimed, Result
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.lifecycle import Operation, Outcome
 from elevate_integration.models import ProductMapping, Registration

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, transaction
 
 from elevate_integration import retrying, staff
 from elevate_integration.delivery import queue
-from elevate_integration.delivery.queue import Result
+from elevate_integration.delivery.outcomes import Result
 from elevate_integration.lifecycle import Outcome
 from elevate_integration.models import DeliveryState, Registration
 from elevate_integration.retrying import TRIES, given_up, retried
