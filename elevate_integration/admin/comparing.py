@@ -15,9 +15,8 @@ from django.urls import path
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from elevate_integration.admin import show
 from elevate_integration.admin.base import (
@@ -80,15 +79,15 @@ def proofs() -> list[ProofShown]:
     return [
         _shown(
             proof.ids,
-            _g("The report's ID is the registration ID."),
-            _g("A registration whose answer was lost gets its registration ID from the report."),
-            _g("Until then nothing is filled in from the report: what it has waits for you."),
+            gettext("The report's ID is the registration ID."),
+            gettext("A registration whose answer was lost gets its registration ID from the report."),
+            gettext("Until then nothing is filled in from the report: what it has waits for you."),
         ),
         _shown(
             proof.members,
-            _g("The report's member is the user ID that is sent to Elevate."),
-            _g("People are recognised by it, also under another e-mail address."),
-            _g("Until then people are recognised by their e-mail address."),
+            gettext("The report's member is the user ID that is sent to Elevate."),
+            gettext("People are recognised by it, also under another e-mail address."),
+            gettext("Until then people are recognised by their e-mail address."),
         ),
     ]
 
@@ -101,18 +100,21 @@ def _shown(known: Known, claim: str, proved: str, until_then: str) -> ProofShown
             known.equal,
         )
         text = " ".join((claim, equal % {"number": known.equal}, proved))
-        return ProofShown(show.badge("good", _g("proved")), text)
+        return ProofShown(show.badge("good", gettext("proved")), text)
     if known.doubt or known.differ:
-        text = _g("“%(claim)s” is in doubt, so it is not relied on.") % {"claim": claim}
+        text = gettext("“%(claim)s” is in doubt, so it is not relied on.") % {"claim": claim}
         return ProofShown(
-            show.badge("warn", _g("in doubt")), f"{text} {until_then}", is_doubted=True, doubt=known.doubt
+            show.badge("warn", gettext("in doubt")),
+            f"{text} {until_then}",
+            is_doubted=True,
+            doubt=known.doubt,
         )
-    so_far = _g("“%(claim)s” is not proved yet: %(equal)s of %(needed)s were seen to be the same.") % {
+    so_far = gettext("“%(claim)s” is not proved yet: %(equal)s of %(needed)s were seen to be the same.") % {
         "claim": claim,
         "equal": known.equal,
         "needed": known.needed,
     }
-    return ProofShown(show.badge("busy", _g("not proved yet")), f"{so_far} {until_then}")
+    return ProofShown(show.badge("busy", gettext("not proved yet")), f"{so_far} {until_then}")
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -153,7 +155,7 @@ class ReconciledDayAdmin(ListOnlyPage):
         told = [day.message] if day.message else []
         if day.state == ReconciledDay.State.UNREAD:
             word = show.badge("warn", _("could not be read"))
-            told.append(_g("Nothing is called missing because of it."))
+            told.append(gettext("Nothing is called missing because of it."))
         elif day.whole:
             word = show.badge("good", _("read"))
         else:
@@ -173,11 +175,11 @@ class ReconciledDayAdmin(ListOnlyPage):
         if day.state == ReconciledDay.State.UNREAD and not day.here and not day.there:
             return "-"
         told = [
-            _g("%(number)s here") % {"number": day.here},
-            _g("%(number)s at Elevate") % {"number": day.there},
+            gettext("%(number)s here") % {"number": day.here},
+            gettext("%(number)s at Elevate") % {"number": day.there},
         ]
         if day.others:
-            told.append(_g("%(number)s of other products") % {"number": day.others})
+            told.append(gettext("%(number)s of other products") % {"number": day.others})
         if day.settled:
             told.append(
                 ngettext("%(number)s lost answer settled", "%(number)s lost answers settled", day.settled)

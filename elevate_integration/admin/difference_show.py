@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import formats
 from django.utils.html import format_html
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext
 
 from elevate_integration.admin import show
 from elevate_integration.admin.base import address_if_there, may
@@ -46,14 +46,14 @@ def decided(row: Discrepancy) -> str:
     """Say what was decided, by whom and why; "" while it waits."""
     parts = []
     if row.closed_at is not None:
-        parts.append(_g("No longer true since %(when)s.") % {"when": show.moment(row.closed_at)})
+        parts.append(gettext("No longer true since %(when)s.") % {"when": show.moment(row.closed_at)})
     if row.decision != Decision.OPEN:
         words = {
             "decision": VERDICTS[row.decision].label,
             "who": row.decided_by,
             "when": show.day(row.decided_at),
         }
-        parts.append(_g("%(decision)s (%(who)s, %(when)s).") % words)
+        parts.append(gettext("%(decision)s (%(who)s, %(when)s).") % words)
     if not parts and not row.note:
         return ""
     note = format_html('<q dir="auto">{}</q>', row.note) if row.note else ""
@@ -70,9 +70,9 @@ def numbers(row: Discrepancy) -> str:
         here, there = (None if value is None else str(value) for value in (row.count_here, row.count_there))
     parts = []
     if here is not None:
-        parts.append(_g("%(number)s here") % {"number": here})
+        parts.append(gettext("%(number)s here") % {"number": here})
     if there is not None:
-        parts.append(_g("%(number)s at Elevate") % {"number": there})
+        parts.append(gettext("%(number)s at Elevate") % {"number": there})
     return ", ".join(parts)
 
 

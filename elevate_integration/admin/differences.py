@@ -13,9 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import formats
 from django.utils.html import format_html
-from django.utils.translation import gettext as _g
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from elevate_integration import overview, staff
 from elevate_integration.admin import show
@@ -156,7 +155,7 @@ class DiscrepancyAdmin(LongListPage):
         """Show the learner as far as known."""
         if row.registration is not None:
             return show.learner(row.registration)
-        return row.email or row.remote_user_id or _g("nobody named")
+        return row.email or row.remote_user_id or gettext("nobody named")
 
     @admin.display(description=_("day"), ordering="day__day")
     def day_and_numbers(self, row: Discrepancy) -> str:
@@ -261,7 +260,7 @@ class DiscrepancyAdmin(LongListPage):
             "learner": self.learner(row),
             "member": show.member(ours) if ours else row.remote_user_id,
             "product": self.product(row),
-            "product_link": show.link(url, _g("its page at Elevate"), rel="noopener")
+            "product_link": show.link(url, gettext("its page at Elevate"), rel="noopener")
             if (url := product_url(row))
             else "",
             "order": show.order(ours.order_ref) if ours else "",
