@@ -407,6 +407,23 @@ class TestLostAnswers:
         row.refresh_from_db()
         assert row.registration_id == ""
 
+    def test_what_a_person_recorded_meanwhile_stands(self, proved, lose, back, run, monkeypatch):
+        from elevate_integration.reconcile import run as running
+        from elevate_integration.staff import mark_registered
+
+        row = lose()
+        back()
+        settle = running.settle_found
+
+        def record_first(*args):
+            assert mark_registered(row.pk, "4711", actor="tina").done
+            return settle(*args)
+
+        monkeypatch.setattr(running, "settle_found", record_first)
+        assert run().days[0].settled == 0
+        row.refresh_from_db()
+        assert (row.registration_id, row.actor, differences()) == ("4711", "tina", [])
+
     def test_an_id_that_another_registration_has_is_never_taken(self, proved, lose, back, run, elevate):
         row = lose()
         back()
