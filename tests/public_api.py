@@ -41,6 +41,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "api.document": ("SETTINGS",),
     "delivery.dispatchers": ("Dispatcher",),
     "delivery.dispatchers.celery": ("beat_schedule",),
+    "watching.health_check": ("Delivery",),
     "testing": ("FakeElevate", "HeldRegistration", "OrderSourceContract"),
     "testing.fixtures": ("fake_elevate",),
 }
