@@ -1,3 +1,5 @@
+"""The errors of a call: each names its outcome, and none shows what it must not."""
+
 from __future__ import annotations
 
 import pickle

@@ -1,3 +1,5 @@
+"""What is sent to Elevate: the vendor's fields, the amounts, the address, and nothing that a caller may not ask for."""
+
 from __future__ import annotations
 
 from dataclasses import replace
