@@ -36,7 +36,7 @@ class Block:
 
 def pages() -> list[Path]:
     """Give every page of the documentation."""
-    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
     return [page for page in found if "_build" not in page.parts]
 
 
