@@ -23,7 +23,9 @@ def look_at_key() -> Finding:
     if state.gate == KEY:
         since = f" since {state.gate_since:%Y-%m-%d %H:%M}" if state.gate_since else ""
         text = f"Elevate refuses the key{since}."
-        return Finding(ERROR, "key.calls", text, how, "Compare ELEVATE['API_KEY'] with the one in Elevate.")
+        return Finding(
+            ERROR, "key.calls", text, how, f"Compare the key of {key_name()} with the one in Elevate."
+        )
     rows = Registration.objects.using(using).exclude(registered_at=None).order_by("-registered_at")
     done = rows.values_list("registered_at", flat=True).first()
     newest = Attempt.objects.using(using).order_by("-pk")[:_NEWEST]
@@ -32,7 +34,7 @@ def look_at_key() -> Finding:
         text = (
             f"The last refusal of the key was at {refused:%Y-%m-%d %H:%M}, and nothing was registered since."
         )
-        mend = "Compare ELEVATE['API_KEY'] with the one in Elevate; retry a registration."
+        mend = f"Compare the key of {key_name()} with the one in Elevate; retry a registration."
         return Finding(WARNING, "key.calls", text, how, mend)
     if done is None:
         text = (
@@ -41,6 +43,11 @@ def look_at_key() -> Finding:
         return Finding(OK, "key.calls", text, how)
     text = f"Elevate last registered somebody at {done:%Y-%m-%d %H:%M}, with the key that was set then."
     return Finding(OK, "key.calls", text, how, data={"last_done": done.isoformat()})
+
+
+def key_name() -> str:
+    """Name the setting that the key comes from."""
+    return "ELEVATE['API_KEY_FILE']" if conf().api_key_file else "ELEVATE['API_KEY']"
 
 
 def _was_about_key(call: Attempt) -> bool:

@@ -12,9 +12,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from elevate_integration import staff
+from elevate_integration.doctor import database
 from elevate_integration.models import DeliveryState, ProductMapping, Registration
 from elevate_integration.orders.source import Learner
 from example_project.members.models import Member
+from tests.management.findings import findings_of
 from tests.plainshop.models import Invoice
 from tests.plainshop.source import PlainSource
 
@@ -32,11 +34,6 @@ def doctor():
         return out.getvalue()
 
     return run
-
-
-@pytest.fixture
-def alive(elevate):
-    DeliveryState.objects.update_or_create(pk=1, defaults={"heartbeat_at": timezone.now()})
 
 
 @pytest.fixture
@@ -178,19 +175,6 @@ def test_an_order_that_is_gone_is_said(doctor, plainshop):
     assert "The store has no order 4711." in doctor("--order", "4711")
 
 
-def findings_of(*args: str, status: int = 0) -> dict[str, dict[str, Any]]:
-    """Run it with --json; gives the findings by code, and proves the exit status."""
-    out = StringIO()
-    ended = 0
-    try:
-        call_command("elevate_doctor", "--json", *args, stdout=out)
-    except CommandError as error:
-        ended = error.returncode
-    told = json.loads(out.getvalue())
-    assert told["exit_status"] == ended == status
-    return {one["code"]: one for one in told["findings"]}
-
-
 def test_json_gives_each_finding_with_how_it_is_known_and_not_the_key(sell, deliver, alive, settings):
     sell("ETHICS")
     deliver()
@@ -294,8 +278,6 @@ def test_accounts_without_an_id_and_those_that_share_one_are_counted_and_not_nam
 
 
 def test_a_clock_that_differs_is_told_with_the_seconds(sell, deliver, alive, monkeypatch):
-    from elevate_integration.doctor import database
-
     sell("ETHICS")
     deliver()
     monkeypatch.setattr(database, "database_now", lambda using: timezone.now() + timedelta(seconds=60))
