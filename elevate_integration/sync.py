@@ -6,6 +6,7 @@ locked before the order is read, so the newer truth wins whoever syncs.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,12 +138,13 @@ def sync_order(
         result = _sync(ref, trigger, actor, room, seen, claims)
         said = _outcome(result)
         step.note(result=said)
-    logger.debug(
-        "Order %s was synced: %s.",
-        ref,
-        said,
-        extra=event("elevate.order.synced", order_ref=ref, trigger=trigger, result=said),
-    )
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(
+            "Order %s was synced: %s.",
+            ref,
+            said,
+            extra=event("elevate.order.synced", order_ref=ref, trigger=trigger, result=said),
+        )
     return result
 
 

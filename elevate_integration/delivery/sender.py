@@ -6,6 +6,7 @@ sender threads need no database connection.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -134,23 +135,26 @@ def _switch(value: bool | Callable[..., bool], row: Registration) -> bool:  # no
 
 def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     """Make the call and say how it ended. Never raises: what nobody foresaw counts as *unknown*."""
-    operation = str(claimed.operation)
-    with observing.step("call", operation=operation, **about(claimed.row)) as step:
+    if observing.observed():
+        with observing.step("call", operation=str(claimed.operation), **about(claimed.row)) as step:
+            result = _send(client, claimed, request)
+            step.note(outcome=str(result.outcome), status_code=result.status_code)
+    else:
         result = _send(client, claimed, request)
-        step.note(outcome=str(result.outcome), status_code=result.status_code)
-    logger.debug(
-        "The call to %s %s ended: %s.",
-        operation,
-        claimed.row,
-        result.outcome,
-        extra=event(
-            "elevate.call.ended",
-            **about(claimed.row),
-            operation=operation,
-            outcome=str(result.outcome),
-            status_code=result.status_code,
-        ),
-    )
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(
+            "The call to %s %s ended: %s.",
+            claimed.operation,
+            claimed.row,
+            result.outcome,
+            extra=event(
+                "elevate.call.ended",
+                **about(claimed.row),
+                operation=str(claimed.operation),
+                outcome=str(result.outcome),
+                status_code=result.status_code,
+            ),
+        )
     return result
 
 
