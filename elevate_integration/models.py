@@ -6,6 +6,7 @@ All references into the host are text: any primary key will do, and nothing of o
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from dataclasses import replace
 
 from django.db import models, router
@@ -275,6 +276,9 @@ class Registration(models.Model):
     forgotten_at = models.DateTimeField(_("forgotten"), null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    # The database's clock, on rows that delivery has asked for with it.
+    db_now: datetime
 
     objects = RegistrationQuerySet.as_manager()
 

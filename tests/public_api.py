@@ -93,7 +93,7 @@ def _told(path: str, thing: Any, name: str) -> Iterator[str]:
 
 def _class(path: str, cls: type) -> Iterator[str]:
     if issubclass(cls, str):
-        yield f"{path}: {', '.join(str(value) for value in cls)}"  # type: ignore[attr-defined]
+        yield f"{path}: {', '.join(str(value) for value in cls)}"
         return
     bases = ", ".join(base.__name__ for base in cls.__mro__[1:] if base.__module__.startswith(PACKAGE))
     yield f"{path}({bases})"

@@ -99,7 +99,7 @@ def test_sentences_end_as_in_english_and_no_blank_is_added(language: str) -> Non
 @every_language
 def test_the_compiled_catalogue_says_what_the_source_says(language: str) -> None:
     with (folder(language) / "django.mo").open("rb") as file:
-        compiled = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+        compiled = gettext.GNUTranslations(file)._catalog
     expected: dict[object, str] = {}
     for entry in catalogue(language):
         name = f"{entry.msgctxt}\x04{entry.msgid}" if entry.msgctxt else entry.msgid

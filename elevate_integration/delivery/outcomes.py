@@ -56,7 +56,7 @@ def about(row: Registration) -> dict[str, Any]:
 
 def apply_if_ours(row: Registration, result: Result) -> None:
     """Write an answer to its row, as far as the row still waits for it. A late one mends a doubt at most."""
-    now = row.db_now  # type: ignore[attr-defined]
+    now = row.db_now
     if row.claim_token == result.claimed.token or (row.claim_token is None and _mends(row, result)):
         apply(row, result, now)
     elif result.claimed.operation is Operation.REGISTER and _mends(row, result):
@@ -152,7 +152,7 @@ def attempt_of(row: Registration, result: Result) -> Attempt:
         trigger=result.claimed.row.trigger,
         actor=result.claimed.row.actor,
         started_at=result.started_at,
-        finished_at=row.db_now,  # type: ignore[attr-defined]
+        finished_at=row.db_now,
         duration=result.duration,
         sent=result.sent,
         status_code=result.status_code,

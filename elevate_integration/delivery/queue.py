@@ -34,6 +34,7 @@ from elevate_integration.retrying import retried
 logger = get_logger(__name__)
 
 _MARKS_PER_ORDER = 20
+_NOW: dict[str, Any] = {"db_now": DatabaseNow()}
 # A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
 _UNWRITABLE = (DatabaseError, ValueError)
 _CLAIMED = (
@@ -158,7 +159,7 @@ class AtBirth:
         token = uuid.uuid4()
         for row in rows:
             if len(self.claimed) < self._limit and row.due_at is not None and not row.touched:
-                row.db_now = now  # type: ignore[attr-defined]
+                row.db_now = now
                 _stamp(row, token)
                 self.claimed.append(Claimed(row, Operation(row.claimed_for), token))
 
@@ -206,7 +207,7 @@ class _Locks(NamedTuple):
     def on(self, rows: Any, *, mapping: bool = True) -> Any:
         """Lock rows, passing over those that others hold, and bring the time and, if asked for, their mappings."""
         rows = rows.select_for_update(skip_locked=self.skip, of=("self",) if self.of else ())
-        rows = rows.annotate(db_now=DatabaseNow())
+        rows = rows.annotate(**_NOW)
         if not mapping:
             return rows
         # Not by a join where it would lock too: a locked mapping would hide its registrations from SKIP LOCKED.
@@ -219,13 +220,13 @@ _ANSWERED = Prepared(
         Registration.objects.filter(pk__in=pks)
         .order_by("pk")
         .select_for_update()
-        .annotate(db_now=DatabaseNow(), **gate.glance())
+        .annotate(**_NOW, **gate.glance())
     )
 )
 
 
 def _stamp(row: Registration, token: uuid.UUID) -> None:
-    now = row.db_now  # type: ignore[attr-defined]
+    now = row.db_now
     operation = row.state.next_operation
     row.updated_at = now
     if operation is None:
@@ -263,7 +264,7 @@ def _brake(rows: Iterable[Registration], using: str) -> None:
     counted = [row for row in cancels if not row.brake_released]
     if not cancels:
         return
-    now = cancels[0].db_now  # type: ignore[attr-defined]
+    now = cancels[0].db_now
     state = gate.locked(using)
     hour = Registration.objects.using(using).filter(braked_at__gt=now - timedelta(hours=1))
     room = max(conf().cancels_per_hour - hour.count(), 0)
@@ -362,5 +363,5 @@ def _cover(rows: Iterable[Registration], using: str) -> None:
     """Decide about coverage what sync could not decide while the call was open: now it is known who has what."""
     found = [row for row in rows if not row.wanted and row.at_elevate in LIVE]
     if found:
-        now = found[0].db_now  # type: ignore[attr-defined]
+        now = found[0].db_now
         cover({row.pair for row in found}, now)

@@ -52,7 +52,7 @@ def check_cron(block: Block) -> None:
 def check_unit(block: Block) -> None:
     # A unit of systemd or a program of supervisor: what it starts must exist.
     parser = ConfigParser(interpolation=None, strict=False)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.optionxform = str
     parser.read_string(block.text)
     started = [
         value

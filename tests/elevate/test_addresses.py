@@ -53,8 +53,8 @@ def site() -> Iterator[Any]:
     server.block_on_close = False
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    server.seen = handler.seen  # type: ignore[attr-defined]
-    server.url = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
+    server.seen = handler.seen
+    server.url = f"http://127.0.0.1:{server.server_port}"
     yield server
     hold.set()
     server.shutdown()

@@ -44,7 +44,7 @@ def listening(context: ssl.SSLContext | None = None, *, answer: bytes = b"") -> 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        listening.heard = heard  # type: ignore[attr-defined]
+        listening.heard = heard
         yield listener.getsockname()[1]
     finally:
         with suppress(OSError):
@@ -162,7 +162,7 @@ def test_a_proxy_that_refuses_is_told_and_gets_its_password_and_nobody_else_does
     with listening(answer=b"HTTP/1.1 403 Forbidden\r\n\r\n") as port:
         route = Route("https://elevate.invalid", authority.path, f"http://me:s%3Acret@127.0.0.1:{port}")
         seen = look(route, timeout=5)
-        heard = listening.heard[0]  # type: ignore[attr-defined]
+        heard = listening.heard[0]
     assert seen.problem == network.PROXY
     assert "403" in seen.detail
     assert heard.startswith(b"CONNECT elevate.invalid:443 ")

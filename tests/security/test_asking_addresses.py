@@ -34,7 +34,7 @@ def inner() -> Iterator[Any]:
 
     asked: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked = asked  # type: ignore[attr-defined]
+    server.asked = asked
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server

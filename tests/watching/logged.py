@@ -44,7 +44,7 @@ def _is_logger(function: ast.expr) -> bool:
 
 
 def _read(place: str, node: ast.Call) -> Iterator[Call]:
-    method = node.func.attr  # type: ignore[attr-defined]
+    method = node.func.attr
     if method == "log":
         for level, name in (*announcing._EVENTS.values(), announcing._OTHER):
             yield Call(place, _LEVELS[level], name, frozenset(ABOUT | {"status"}))
