@@ -112,8 +112,7 @@ def _menu_entry(verdict: Verdict) -> Callable[..., HttpResponse]:
         return page.ask(request, verdict, rows, NoteForm())
 
     ask.__name__ = verdict.decision
-    ask.short_description = verdict.label  # type: ignore[attr-defined]
-    return ask
+    return admin.action(description=verdict.label)(ask)
 
 
 class DiscrepancyAdmin(LongListPage):

@@ -54,8 +54,7 @@ def _menu_entry(act: Act) -> Callable[..., HttpResponse]:
         return page._ask(request, act, rows, page._form(request, act, rows))
 
     ask.__name__ = act.name
-    ask.short_description = act.label  # type: ignore[attr-defined]
-    return ask
+    return admin.action(description=act.label)(ask)
 
 
 class RegistrationAdmin(LongListPage):
