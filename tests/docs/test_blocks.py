@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from configparser import ConfigParser
 from importlib.util import find_spec
 
 import pytest
+from django.core.management import get_commands, load_command_class
 from django.template import engines
 
 from elevate_integration.importing import COLUMNS
@@ -129,6 +131,22 @@ def assert_test_exists(name: str) -> None:
 
 def test_a_block_that_no_test_runs_says_why():
     assert [str(block) for block in blocks.untested() if len(block.untested.split()) < 3] == []
+
+
+COMMAND = re.compile(r"`(?:python )?(manage\.py )?(elevate_\w+)((?: [^`]*)?)`")
+OURS = {name for name, app in get_commands().items() if app == "elevate_integration"}
+
+
+@pytest.mark.parametrize("page", blocks.pages(), ids=lambda page: page.name)
+def test_a_command_named_in_a_sentence_exists_with_its_options(page):
+    for managed, name, rest in COMMAND.findall(page.read_text(encoding="utf-8")):
+        # Fields, metrics and tags begin alike; what has options, or `manage.py` before it, is meant to be a command.
+        if not managed and "--" not in rest and name not in OURS:
+            continue
+        assert name in OURS, f"there is no command {name}"
+        parser = load_command_class("elevate_integration", name).create_parser("manage.py", name)
+        options = {one for action in parser._actions for one in action.option_strings}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"{name}{rest}"
 
 
 def test_the_documentation_has_its_blocks():
