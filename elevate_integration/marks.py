@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -114,6 +115,12 @@ def insert(order_ref: str, *, using: str, seconds: float = 0.0, quiet: bool = Fa
     statement, parameters = _insertion(order_ref, connection, seconds=seconds, quiet=quiet)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
+
+
+def ask_for_details(rows: Iterable[Any], using: str) -> None:
+    """Have the orders read of registrations that are wanted again although their details were forgotten."""
+    for ref in {row.order_ref for row in rows if row.misses_details}:
+        insert(ref, using=using)
 
 
 def _insertion(

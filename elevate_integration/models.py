@@ -6,8 +6,8 @@ All references into the host are text: any primary key will do, and nothing of o
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import models, router
 from django.db.models import Q
@@ -347,6 +347,11 @@ class Registration(models.Model):
     def erased(self) -> bool:
         """Whether it is no longer known whose this is, since the learner was forgotten on request."""
         return is_stand_in(self.learner_key)
+
+    @property
+    def misses_details(self) -> bool:
+        """Whether it is held since its details were forgotten, and goes on once its order has been read."""
+        return self.obstacle == Obstacle.INCOMPLETE and self.problems == FORGOTTEN
 
     def is_of(self, learner_key: str) -> bool:
         """Tell whether this is the registration of a learner, forgotten or not."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.models import Subquery
 
-from elevate_integration import observing
+from elevate_integration import marks, observing
 from elevate_integration.bulk import Changes, insert
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
@@ -354,6 +354,7 @@ def _settle_group(results: Sequence[Result]) -> None:
         if attempts:
             insert(attempts, using)
         _cover(held.values(), using)
+        marks.ask_for_details(held.values(), using)
         gate.judge(results, [row for row, _ in known], using)
     for row, status in before:
         announce(row, status)

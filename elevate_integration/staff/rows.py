@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from elevate_integration import marks
 from elevate_integration.clock import database_now
 from elevate_integration.cover import cover, of_pairs
 from elevate_integration.lifecycle import Obstacle, State
@@ -89,6 +90,7 @@ def _act(wanted: list[int], change: Change, *, by: tuple[str, str], changes_wish
         if changes_wish and changed:
             cover({row.pair for row in changed}, now)
             acted.notes += [(pk, COVERED) for pk in _covered(changed, using)]
+        marks.ask_for_details(changed, using)
         if changed:
             transaction.on_commit(wake, using=using, robust=True)
     return acted

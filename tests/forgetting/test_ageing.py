@@ -14,7 +14,7 @@ from elevate_integration.forgetting import ageing, forget_old, prune_attempts
 from elevate_integration.forgetting.rows import CALL_OPEN, DUPLICATE
 from elevate_integration.lifecycle import AtElevate, Obstacle
 from elevate_integration.members.courses import courses_of
-from elevate_integration.models import Attempt, Registration, SeatAssignment
+from elevate_integration.models import Attempt, OrderMark, Registration, SeatAssignment
 from elevate_integration.reconciled import Discrepancy, ReconciledDay
 from elevate_integration.sync import preview
 from tests.forgetting.conftest import EMAIL, MEMBER, age, only, refund, resync, statuses, traces
@@ -149,7 +149,7 @@ def test_a_course_that_is_paid_for_again_is_registered_with_all_its_details(regi
     assert (only().forgotten_at, only().email) == (None, EMAIL)
 
 
-def test_what_staff_want_again_is_held_until_the_order_was_read(registered, deliver, elevate):
+def test_what_staff_want_again_is_held_until_the_order_was_read(registered, deliver, elevate, plainshop):
     invoice = registered()
     staff.cancel([only().pk], actor="bea")
     deliver()
@@ -160,9 +160,11 @@ def test_what_staff_want_again_is_held_until_the_order_was_read(registered, deli
     staff.register_again([only().pk], actor="bea")
     row = only()
     assert (row.status, row.problems, row.due_at) == ("held", "forgotten", None)
+    plainshop.broken = LookupError("the store is away")
     deliver()
     assert len(elevate.calls) == 2, "nothing empty is sent"
-    resync(invoice)
+    plainshop.broken = None
+    OrderMark.objects.update(due_at=timezone.now() - timedelta(days=1))
     deliver()
     assert statuses() == ["registered"]
     assert elevate.calls[-1][1]["email"] == EMAIL
@@ -192,7 +194,9 @@ def test_a_seat_that_is_paid_for_again_while_its_cancel_is_open_is_not_registere
     assert [sent["firstname"] for sent in registers] == ["Zebulon", "Zebulon"]
 
 
-def test_what_is_wanted_again_while_its_cancel_is_open_is_held_and_says_why(registered, deliver, elevate):
+def test_what_is_wanted_again_while_its_cancel_is_open_is_held_and_says_why(
+    registered, deliver, elevate, plainshop
+):
     registered()
     age(31)
     forget_old(30)
@@ -202,11 +206,17 @@ def test_what_is_wanted_again_while_its_cancel_is_open_is_held_and_says_why(regi
         connections.close_all()
 
     elevate.on_call = want_again
+    plainshop.broken = LookupError("the store is away")
     staff.cancel([only().pk], actor="bea")
     deliver()
     row = only()
     assert (row.status, row.problems, row.due_at) == ("held", "forgotten", None)
     assert len(elevate.calls) == 2
+    plainshop.broken, elevate.on_call = None, None
+    OrderMark.objects.update(due_at=timezone.now() - timedelta(days=1))
+    deliver()
+    assert statuses() == ["registered"]
+    assert elevate.calls[-1][1]["firstname"] == "Zebulon"
 
 
 def test_another_learner_on_a_forgotten_seat_is_registered_and_the_one_before_cancelled(
