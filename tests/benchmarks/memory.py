@@ -36,7 +36,9 @@ def _ours(first: int, last: int) -> tuple[stand.Memory, stand.Memory]:
     with stand.elevate() as server, stand.processes([worker], server.environment()) as workers:
         stand.wait_until(lambda: server.stats()["count"] >= first, every=0.2, alive=workers)
         early = workers.memory()
-        stand.wait_until(lambda: server.stats()["count"] >= last, every=0.5, patience=_PATIENCE, alive=workers)
+        stand.wait_until(
+            lambda: server.stats()["count"] >= last, every=0.5, patience=_PATIENCE, alive=workers
+        )
         late = workers.memory()
         left = Registration.objects.filter(registration_id="")
         stand.wait_until(lambda: not left.exists(), every=0.1, alive=workers)
