@@ -51,12 +51,6 @@ def check_cron(block: Block) -> None:
         shell.check_all(command)
 
 
-class _Unit(ConfigParser):
-    def optionxform(self, optionstr: str) -> str:
-        """Leave upper and lower case as they are."""
-        return optionstr
-
-
 def check_unit(block: Block) -> None:
     # A unit of systemd or a program of supervisor: what it starts must exist.
     parser = ConfigParser(interpolation=None, strict=False)
