@@ -63,7 +63,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "the connection": (client, "post"),
     "the reading of messages": (answers, "clean_messages"),
     "the cleaning of the answer": (answers, "clean_body"),
-    "the writing of an outcome": (queue, "_apply"),
+    "the writing of an outcome": (queue, "apply"),
     "the writing of attempts": (queue, "insert"),
 }
 
