@@ -23,8 +23,18 @@ CELLS = [
     nox.param(python, django, id=f"{python}-{django}") for django, row in PYTHONS.items() for python in row
 ]
 # What the suite needs beside what hosts install: no linters, and no tool that brings its own ideas of versions.
-TOOLS = ("build", "check-wheel-contents", "hatchling", "hypothesis", "polib", "trustme", "twine")
-EXTRAS = "demo,testing,tasks,celery"
+TOOLS = (
+    "bandit",
+    "build",
+    "check-wheel-contents",
+    "hatchling",
+    "hypothesis",
+    "opentelemetry-sdk",
+    "polib",
+    "trustme",
+    "twine",
+)
+EXTRAS = "demo,testing,tasks,celery,prometheus,opentelemetry,health-check"
 
 nox.options.sessions = ["tests", "lowest"]
 nox.options.error_on_missing_interpreters = False
