@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -18,11 +18,13 @@ from elevate_integration.testing import FakeElevate
 
 REPORTS = "/api/reports"
 BACK = 5
+# Once for all tests, or those that run at midnight would look for two days.
+TODAY = datetime.now(UTC).date()
 
 
 def day_of(days_back: int = BACK) -> date:
     """The day so many days ago, in UTC."""
-    return (datetime.now(UTC) - timedelta(days=days_back)).date()
+    return TODAY - timedelta(days=days_back)
 
 
 def reports(elevate: FakeElevate) -> list[tuple[str, str]]:
@@ -59,10 +61,10 @@ def run(waits: list[float]) -> Callable[..., Run]:
 
 @pytest.fixture
 def back(elevate: FakeElevate) -> Callable[..., None]:
-    """Move what has happened here and at Elevate some days back."""
+    """Move what has happened here and at Elevate some days back, what happened just now to noon."""
 
     def move(days: int = BACK) -> None:
-        by = timedelta(days=days)
+        by = datetime.now(UTC) - datetime.combine(day_of(days), time(12), UTC)
         Attempt.objects.update(started_at=F("started_at") - by, finished_at=F("finished_at") - by)
         Registration.objects.update(registered_at=F("registered_at") - by, created_at=F("created_at") - by)
         for held in elevate.registrations:
