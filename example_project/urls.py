@@ -14,6 +14,7 @@ admin.site.index_title = "Office"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("elevate/watch/", include("elevate_integration.watching.urls")),
     path("elevate/", include("elevate_integration.urls")),
     path(
         "api/docs/",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, start_http_server
@@ -17,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
+from elevate_integration.lifecycle import Operation, Outcome, Status
 from elevate_integration.observing import End
 from elevate_integration.overview import PAUSED, RUNNING, SILENT
 from elevate_integration.watching.standing import Standing, reader
@@ -55,6 +57,14 @@ WAIT = Histogram(
     "From the paid order's reading to the access, where nobody's help was needed.",
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400),
 )
+# There from the start: the growth of a number that begins with its first failure would not be seen.
+for _result in ("ok", "failed"):
+    CAPTURE.labels(_result)
+for _operation, _outcome in product(Operation, Outcome):
+    CALL.labels(str(_operation), str(_outcome))
+for _status in Status:
+    STATUS.labels(str(_status))
+
 MEASURED = (CAPTURE, SYNC, CLAIM, CLAIMED, CALL, STATUS, WAIT)
 
 # Read from the database when asked: name, label and meaning.

@@ -139,6 +139,30 @@ def test_before_the_first_sale_everything_is_there_and_zero():
     assert told["elevate_delivery_condition", ("silent",)] == 1
 
 
+NEW = """
+import django; django.setup()
+from elevate_integration.watching import prometheus
+print(prometheus.exposition().decode())
+"""
+
+
+def test_failures_are_shown_as_zero_before_the_first_one_so_that_its_growth_is_seen():
+    ended = subprocess.run(
+        [sys.executable, "-c", NEW],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for series in (
+        'elevate_capture_seconds_count{result="failed"} 0.0',
+        'elevate_call_seconds_count{operation="cancel",outcome="unknown"} 0.0',
+        'elevate_status_changes_total{status="refused"} 0.0',
+    ):
+        assert series in ended.stdout, ended.stderr
+
+
 def test_the_conditions_are_those_of_the_rest_api():
     assert set(prometheus.CONDITIONS) == {name for name, _ in CONDITIONS}
 
