@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from elevate_integration.doctor.database import look_at_database, look_at_tables
 from elevate_integration.doctor.delivery import look_at_delivery
-from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding, worst
+from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding, some, worst
 from elevate_integration.doctor.key import look_at_key
 from elevate_integration.doctor.person import WouldSend, find_user, would_send
 from elevate_integration.doctor.products import look_at_products
@@ -28,6 +28,7 @@ __all__ = [
     "find_user",
     "order_now",
     "reach",
+    "some",
     "worst",
     "would_send",
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from elevate_integration.clock import database_now
 from elevate_integration.delivery.listener import hears
-from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding
+from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding, some
 from elevate_integration.doctor.settings import as_finding, own_messages
 from elevate_integration.models import Registration, database
 
@@ -36,7 +36,7 @@ def look_at_tables() -> Iterator[Finding]:
         yield Finding(ERROR, "database.tables", text, "A connection was tried.", mend)
         return
     if plan:
-        text = f"{len(plan)} migrations are missing on `{using}`."
+        text = f"{some(len(plan), 'migration is', 'migrations are')} missing on `{using}`."
         yield Finding(ERROR, "database.tables", text, how, "Run `manage.py migrate`.")
         return
     yield Finding(OK, "database.tables", "The tables are up to date.", how)

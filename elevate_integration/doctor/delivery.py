@@ -9,7 +9,7 @@ from typing import Any
 from elevate_integration import overview
 from elevate_integration.clock import database_now
 from elevate_integration.conf import conf
-from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding
+from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding, some
 from elevate_integration.models import OrderMark, Registration, database
 from elevate_integration.staff import delivery_state
 from elevate_integration.words import GATES
@@ -67,7 +67,7 @@ def _worker(state: Any, now: datetime, *, is_waiting: bool) -> Finding:
 
 def _due(now: datetime, calls: int, marks: int, oldest: datetime | None) -> Finding:
     age = None if oldest is None else round((now - oldest).total_seconds(), 1)
-    text = f"{calls} calls and {marks} marked orders are due"
+    text = f"{some(calls, 'call', 'calls')} and {some(marks, 'marked order', 'marked orders')} are due"
     text += "." if age is None else f"; the oldest call for {age:.0f} seconds."
     late = overview.due_too_long(oldest, now)
     return Finding(

@@ -67,3 +67,8 @@ def named(names: Iterable[str], number: int) -> str:
     shown = list(names)
     more = number - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def some(number: int, one: str, many: str) -> str:
+    """Write a number with its noun."""
+    return f"{number} {one if number == 1 else many}"

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Max, Min
 
 from elevate_integration.conf import order_source
-from elevate_integration.doctor.findings import OK, WARNING, Finding, host_asked, named
+from elevate_integration.doctor.findings import OK, WARNING, Finding, host_asked, named, some
 from elevate_integration.models import ProductMapping, UnmappedSale, database
 from elevate_integration.staff import problem_words
 
@@ -40,7 +40,13 @@ def _mapped(active: Any) -> Iterator[Finding]:
     number, how = active.count(), "The active product mappings were counted."
     data = {"mapped": number}
     if number:
-        yield Finding(OK, "products.mapped", f"{number} products are mapped to Elevate.", how, data=data)
+        yield Finding(
+            OK,
+            "products.mapped",
+            f"{some(number, 'product is', 'products are')} mapped to Elevate.",
+            how,
+            data=data,
+        )
         return
     text = "No product is mapped, so nothing is registered."
     yield Finding(WARNING, "products.mapped", text, how, "Map products in the admin.", data)
@@ -62,7 +68,7 @@ def _unmapped() -> Iterator[Finding]:
         key = UnmappedSale(product_keys=group["product_keys"]).keys[0]
         names.append(f"{group['title'] or key} ({key}, {group['seats']})")
     more = " and others" if len(found) > _NAMED else ""
-    text = f"{number} seats were sold of products that nobody has mapped: {', '.join(names)}{more}."
+    text = f"{some(number, 'seat was', 'seats were')} sold of products that nobody has mapped: {', '.join(names)}{more}."
     mend = "Map the products, or say that they are not for Elevate: see Unmapped sales in the admin."
     yield Finding(WARNING, "products.unmapped", text, how, mend, {"seats": number, "products": names})
 
@@ -89,7 +95,7 @@ def _without_product(active: Any) -> Iterator[Finding]:
         yield Finding(OK, code, text, how, data={"missing": 0, "not_asked": unasked})
         return
     names = named([_title(mapping) for mapping in gone[:_NAMED]], len(gone))
-    text = f"{len(gone)} mapped products are not in the store: {names}.{left}"
+    text = f"{some(len(gone), 'mapped product is', 'mapped products are')} not in the store: {names}.{left}"
     mend = "Correct the product key, or deactivate the mapping. Nothing is cancelled by that."
     data = {"missing": len(gone), "not_asked": unasked}
     yield Finding(WARNING, code, text, how, mend, data)
@@ -150,6 +156,6 @@ def _addresses(active: Any) -> Iterator[Finding]:
         yield Finding(OK, code, text, how, data={"failing": 0})
         return
     names = [f"{_title(one)}: {problem_words(one.url_problem)}" for one in failing.order_by("pk")[:_NAMED]]
-    text = f"{number} Remote Registration URLs did not answer: {named(names, number)}."
+    text = f"{some(number, 'Remote Registration URL', 'Remote Registration URLs')} did not answer: {named(names, number)}."
     mend = "Correct the address in the mapping and in Elevate, or mend the page."
     yield Finding(WARNING, code, text, how, mend, {"failing": number})

@@ -12,7 +12,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, Obje
 from django.db import DatabaseError
 
 from elevate_integration.conf import conf, order_source, remote_user_id
-from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding, host_asked
+from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding, host_asked, some
 from elevate_integration.doctor.settings import CHANGING_ID, as_finding, own_messages
 from elevate_integration.models import Registration, database
 from elevate_integration.orders.source import OrderSource
@@ -44,7 +44,7 @@ def look_at_store() -> Iterator[Finding]:
     if isinstance(shot, Finding):
         yield shot
         return
-    seats = "gone" if shot is None else f"{len(shot.seats)} seats"
+    seats = "gone" if shot is None else some(len(shot.seats), "seat", "seats")
     text = f"{name} can be read; the first order it lists, {last[0]}, has {seats}."
     yield Finding(OK, code, text, how)
 
@@ -57,7 +57,7 @@ def look_at_members() -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "members.renamed",
-            f"{renamed} registrations are at Elevate under another user ID than the store gives now.",
+            f"{some(renamed, 'registration is', 'registrations are')} at Elevate under another user ID than the store gives now.",
             "The store's ID was compared with the one that was sent, at each sync.",
             "Tell Elevate's users apart there; `identity_changed()` takes a change over here.",
             {"registrations": renamed},

@@ -85,7 +85,7 @@ def test_an_order_source_that_raises_is_a_finding_and_not_a_traceback(doctor, se
     monkeypatch.setattr(PlainSource, "snapshot", fail)
     told = doctor()
     assert "ZeroDivisionError: the store is broken" in told
-    assert "FAILED: 1 errors" in told
+    assert "FAILED: 1 error and" in told
 
 
 def test_delivery_that_stands_still_is_told(doctor, sell, plainshop):
@@ -108,7 +108,7 @@ def test_products_that_nobody_mapped_are_told(doctor, sell, deliver, alive):
     sell("BOOK")
     deliver()
     told = doctor()
-    assert "1 seats were sold of products that nobody has mapped: BOOK (course:BOOK, 1)." in told
+    assert "1 seat was sold of products that nobody has mapped: BOOK (course:BOOK, 1)." in told
     assert "[products.unmapped]" in told
 
 

@@ -95,8 +95,8 @@ class Command(BaseCommand):
         if status:
             wrong = [one.level for one in counted]
             raise CommandError(
-                f"{wrong.count(doctor.ERROR)} errors and {wrong.count(doctor.WARNING)} warnings among"
-                f" {len(findings)} findings.",
+                f"{doctor.some(wrong.count(doctor.ERROR), 'error', 'errors')} and"
+                f" {doctor.some(wrong.count(doctor.WARNING), 'warning', 'warnings')} among {len(findings)} findings.",
                 returncode=status,
             )
 
