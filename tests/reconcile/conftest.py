@@ -27,6 +27,11 @@ def day_of(days_back: int = BACK) -> date:
     return TODAY - timedelta(days=days_back)
 
 
+def posts(elevate: FakeElevate) -> list[str]:
+    """Calls that would change something at Elevate."""
+    return [path for path, _ in elevate.calls if path != REPORTS]
+
+
 def reports(elevate: FakeElevate) -> list[tuple[str, str]]:
     """Which stretches of time were asked for."""
     asked = [fields["filters"]["transaction_at"] for path, fields in elevate.calls if path == REPORTS]
