@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -208,3 +209,15 @@ found["static"] = sorted(name for name in static if finders.find(name))
 def test_the_installed_fake_can_be_started_from_the_command_line(installed, tmp_path):
     told = run(installed, "-P", "-m", "elevate_integration.testing", "--help")
     assert "A fake Elevate" in told
+
+
+def test_a_host_that_checks_its_types_sees_ours(installed, tmp_path):
+    pytest.importorskip("mypy")
+    host = tmp_path / "host.py"
+    host.write_text(
+        'from elevate_integration.marks import order_changed\n\norder_changed(1, usin="default")\n'
+    )
+    command = [sys.executable, "-m", "mypy", "--python-executable", installed, "--config-file=", host]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert 'Unexpected keyword argument "usin" for "order_changed"' in told.stdout, told.stdout + told.stderr
+    assert "Found 1 error in 1 file" in told.stdout
