@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from elevate_integration.lifecycle import AtElevate, Obstacle
 from elevate_integration.models import DeliveryState, TrackedOrder, UnmappedSale
+from elevate_integration.reconciled import Discrepancy, ReconciledDay
 from elevate_integration.seats import assignment_url
 from tests.plainshop.models import Invoice, Item
 from tests.rows import make_mapping, make_person, make_row
@@ -56,6 +58,17 @@ def furnish(**texts: Any) -> dict[str, Any]:
     )  # fmt: skip
     order = TrackedOrder.objects.create(order_ref=str(invoice.pk))
     sale = UnmappedSale.objects.create(order_ref="2", seat_key="1", product_keys=UnmappedSale.pack(["mug"]))
+    day = ReconciledDay.objects.create(
+        site="https://elevate.example", day=date(2025, 3, 1), state="read", read_at=timezone.now()
+    )
+    difference = Discrepancy.objects.create(
+        day=day,
+        kind="twice",
+        subject="x:1",
+        registration=row,
+        first_seen_at=timezone.now(),
+        last_seen_at=timezone.now(),
+    )
     state, _ = DeliveryState.objects.get_or_create(pk=1)
     return {
         "remote_product_id": mapping.remote_product_id,
@@ -70,8 +83,15 @@ def furnish(**texts: Any) -> dict[str, Any]:
             "trackedorder": order.pk,
             "unmappedsale": sale.pk,
             "deliverystate": state.pk,
+            "reconciledday": day.pk,
+            "discrepancy": difference.pk,
         },
-        "acts": {"registration": "cancel", "unmappedsale": "leave", "deliverystate": "pause"},
+        "acts": {
+            "registration": "cancel",
+            "unmappedsale": "leave",
+            "deliverystate": "pause",
+            "discrepancy": "expected",
+        },
     }
 
 

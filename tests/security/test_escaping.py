@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.models import Attempt, Registration
+from elevate_integration.reconciled import ReconciledDay
 from tests.security.every_url import URLCONF, places
 from tests.security.people import address, furnish, log_in
 
@@ -64,7 +65,9 @@ def _is_text(field: Any) -> bool:
     if isinstance(field, models.JSONField):
         return True
     chosen = field.choices or field.name in _WORDS
-    return isinstance(field, models.CharField | models.TextField) and not chosen
+    # A day of another site is not shown at all.
+    hides = field.model is ReconciledDay and field.name == "site"
+    return isinstance(field, models.CharField | models.TextField) and not chosen and not hides
 
 
 # Columns whose words are ours: they choose what is shown and are never shown themselves.
