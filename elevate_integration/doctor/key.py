@@ -6,7 +6,7 @@ from elevate_integration.conf import conf
 from elevate_integration.delivery.gate import KEY
 from elevate_integration.doctor.findings import ERROR, OK, WARNING, Finding
 from elevate_integration.lifecycle import Outcome
-from elevate_integration.models import Attempt, Registration, database
+from elevate_integration.models import Attempt, database
 from elevate_integration.staff import delivery_state
 
 _NEWEST = 200
@@ -26,22 +26,19 @@ def look_at_key() -> Finding:
         return Finding(
             ERROR, "key.calls", text, how, f"Compare the key of {key_name()} with the one in Elevate."
         )
-    rows = Registration.objects.using(using).exclude(registered_at=None).order_by("-registered_at")
-    done = rows.values_list("registered_at", flat=True).first()
-    newest = Attempt.objects.using(using).order_by("-pk")[:_NEWEST]
+    newest = list(Attempt.objects.using(using).order_by("-pk")[:_NEWEST])
+    # What staff or a comparison settled has no status code: no key was sent.
+    answered = (call for call in newest if call.outcome == Outcome.DONE and call.status_code is not None)
+    done = next((call.finished_at for call in answered), None)
     refused = next((call.finished_at for call in newest if _was_about_key(call)), None)
     if refused is not None and (done is None or refused > done):
-        text = (
-            f"The last refusal of the key was at {refused:%Y-%m-%d %H:%M}, and nothing was registered since."
-        )
+        text = f"The last refusal of the key was at {refused:%Y-%m-%d %H:%M}, and no call was done since."
         mend = f"Compare the key of {key_name()} with the one in Elevate; retry a registration."
         return Finding(WARNING, "key.calls", text, how, mend)
     if done is None:
-        text = (
-            "Whether Elevate accepts the key cannot be told without side effects: nothing was registered yet."
-        )
+        text = "Whether Elevate accepts the key cannot be told without side effects: no call that is kept tells of it."
         return Finding(OK, "key.calls", text, how)
-    text = f"Elevate last registered somebody at {done:%Y-%m-%d %H:%M}, with the key that was set then."
+    text = f"Elevate last did what a call asked at {done:%Y-%m-%d %H:%M}, with the key that was set then."
     return Finding(OK, "key.calls", text, how, data={"last_done": done.isoformat()})
 
 

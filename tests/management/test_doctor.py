@@ -19,6 +19,7 @@ from example_project.members.models import Member
 from tests.management.findings import findings_of
 from tests.plainshop.models import Invoice
 from tests.plainshop.source import PlainSource
+from tests.rows import make_mapping, make_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -289,7 +290,13 @@ def test_a_refused_key_is_told_and_a_key_that_worked_says_when(sell, deliver, al
     sell("ETHICS")
     assert "cannot be told" in findings_of("--fail-on", "never")["key.calls"]["text"]
     deliver()
-    assert "last registered" in findings_of()["key.calls"]["text"]
+    assert "last did what a call asked" in findings_of()["key.calls"]["text"]
+
+
+def test_what_was_settled_without_a_call_tells_nothing_of_the_key(plainshop, alive):
+    row = make_row(make_mapping(product_key="course:CIVICS"))
+    assert staff.mark_registered(row.pk, "583919", actor="treasurer").done
+    assert "cannot be told" in findings_of("--fail-on", "never")["key.calls"]["text"]
 
 
 def test_member_as_json_is_exactly_the_body_without_the_key(member, knows_members, plainshop, settings):

@@ -111,7 +111,7 @@ def test_a_refusal_of_the_key_after_the_last_success_is_told(sold):
     )
     found = findings_of(status=1)["key.calls"]
     assert found["level"] == "warning"
-    assert "nothing was registered since" in found["text"]
+    assert "no call was done since" in found["text"]
 
 
 def test_registrations_under_another_id_than_the_stores_are_counted(sold):
