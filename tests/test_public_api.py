@@ -11,11 +11,11 @@ import pytest
 
 from elevate_integration.orders.source import OrderSource
 from tests.docs.blocks import blocks
-from tests.public_api import FILE, NAMES, PACKAGE, surface
+from tests.public_api import NAMES, PACKAGE, decided, names, surface
 
 
 def test_the_public_api_is_what_was_decided():
-    written, now = FILE.read_text(encoding="utf-8").splitlines(), surface().splitlines()
+    written, now = decided().splitlines(), surface().splitlines()
     change = "\n".join(difflib.unified_diff(written, now, "decided", "now", lineterm="", n=1))
     assert not change, (
         f"If that is meant: `python -m tests.public_api`, and a line in the changelog.\n{change}"
@@ -27,7 +27,7 @@ def test_a_changed_signature_is_noticed(monkeypatch):
         """Ask for more than it did."""
 
     monkeypatch.setattr(OrderSource, "snapshot", snapshot)
-    assert surface() != FILE.read_text(encoding="utf-8")
+    assert surface() != decided()
     assert "snapshot(self, order_ref: str, more: int = 0) -> None" in surface()
 
 
@@ -37,7 +37,7 @@ def test_a_removed_name_is_noticed(monkeypatch):
         surface()
 
 
-@pytest.mark.parametrize("module", NAMES)
+@pytest.mark.parametrize("module", names())
 def test_everything_public_says_what_it_does(module):
     path = f"{PACKAGE}.{module}".rstrip(".")
     found = importlib.import_module(path)
