@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 
@@ -155,11 +155,12 @@ class Worker:
             gate.ask_again(database())
         if self._woken:
             self._woken = False
+            told, self._told = self._told, {}
             # Who wakes us has written a mark: it is looked for at once, without asking first what is due. Without a
             # look of our own now and then, orders that keep coming would hold up what else is due.
             if self._resting or time.monotonic() - self._looked_at < _LOOK_ANYWAY:
                 before = self._open
-                if self._sync_marks():
+                if self._sync_marks(told):
                     if self._open == before:
                         self._send_due()
                     else:
@@ -224,9 +225,11 @@ class Worker:
                 self.heard(result)
         return len(group)
 
-    def _sync_marks(self) -> bool:
-        """Sync the marked orders; new registrations go out at once while nothing older waits for a sender."""
-        told, self._told = self._told, {}
+    def _sync_marks(self, told: Collection[str] = ()) -> bool:
+        """Sync the marked orders; new registrations go out at once while nothing older waits for a sender.
+
+        told: the orders to sync, where they are known and few; else they are asked for, the longest-waiting first.
+        """
         orders: Mapping[str, list[int] | None] = dict.fromkeys(told)
         if not 0 < len(told) <= _ORDERS_PER_STEP:
             orders = queue.due_orders(_ORDERS_PER_STEP)

@@ -128,6 +128,28 @@ def test_a_worker_that_is_told_of_an_order_does_not_ask_which_orders_are_marked(
     assert statuses() == {"registered": 1}
 
 
+def test_orders_that_keep_being_told_of_hold_up_no_other(sell, elevate, monkeypatch):
+    told, waiting = sell("ETHICS"), sell("ETHICS")
+    OrderMark.objects.all().delete()
+    OrderMark.objects.create(order_ref=str(waiting.pk), due_at=ago(60))
+    worker, synced = Worker(threads=1), []
+    sync = worker_module.sync_order
+
+    def sync_and_hear_of_another(ref, **options):
+        synced.append(ref)
+        if len(synced) < 50:
+            OrderMark.objects.create(order_ref=str(told.pk), due_at=ago(1))
+            worker.wake(str(told.pk))
+        return sync(ref, **options)
+
+    monkeypatch.setattr(worker_module, "sync_order", sync_and_hear_of_another)
+    monkeypatch.setattr(worker_module, "_LOOK_ANYWAY", 0.0)
+    OrderMark.objects.create(order_ref=str(told.pk), due_at=ago(1))
+    worker.wake(str(told.pk))
+    worker.run_once(sweeping=False)
+    assert str(waiting.pk) in synced[:3]
+
+
 def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at_elevate, monkeypatch):
     called, may_go_on = gate_at_elevate
     row = make_due()
