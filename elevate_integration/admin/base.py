@@ -26,7 +26,20 @@ def who(request: HttpRequest) -> str:
 
 
 class StaffPage(admin.ModelAdmin):
-    """A model that staff look at and act upon, and never edit, add or delete through Django's own forms."""
+    """A model that staff look at and act upon, and never edit, add or delete through Django's own forms.
+
+    seen_by: permissions of ours, each of which alone lets a person look; without any, Django's own permission does.
+    """
+
+    seen_by: tuple[str, ...] = ()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those look who may look, or who may act here."""
+        return may(request, *self.seen_by) if self.seen_by else super().has_view_permission(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Show the app to them."""
+        return self.has_view_permission(request) if self.seen_by else super().has_module_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never."""

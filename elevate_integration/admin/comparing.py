@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
@@ -35,6 +35,7 @@ from elevate_integration.admin.overview import SEES_DAYS, SEES_DIFFERENCES
 from elevate_integration.conf import conf
 from elevate_integration.models import database
 from elevate_integration.reconcile.button import is_comparing
+from elevate_integration.reconcile.days import today
 from elevate_integration.reconcile.proof import Known, proof_now
 from elevate_integration.reconciled import ReconciledDay, ReportState
 from elevate_integration.staff import comparing
@@ -54,13 +55,9 @@ class DayForm(forms.Form):
     def clean_day(self) -> date:
         """Take a day of which Elevate can have a report."""
         day: date = self.cleaned_data["day"]
-        if not _FIRST_DAY <= day <= _today():
+        if not _FIRST_DAY <= day <= today():
             raise ValidationError(_("Choose a day from the year 2000 until today."))
         return day
-
-
-def _today() -> date:
-    return timezone.localdate() if timezone.is_aware(timezone.now()) else timezone.now().date()
 
 
 @dataclass(frozen=True)
@@ -141,6 +138,7 @@ class StateFilter(admin.SimpleListFilter):
 class ReconciledDayAdmin(ListOnlyPage):
     """The days, the newest first; above them how to compare one more, and what to know before acting."""
 
+    seen_by = SEES_DAYS
     list_display = ("day", "how_read", "numbers", "differences")
     list_display_links = None
     list_filter = (StateFilter, "site")
@@ -208,14 +206,6 @@ class ReconciledDayAdmin(ListOnlyPage):
         several = ReconciledDay.objects.order_by().values("site").distinct()[:2].count() > 1
         return [one for one in super().get_list_filter(request) if several or one != "site"]
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let those look who may look, or who may compare."""
-        return may(request, *SEES_DAYS)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the app to them."""
-        return self.has_view_permission(request)
-
     def get_urls(self) -> list[Any]:
         """Add the pages that ask before a day is compared and before the proof begins anew."""
         compare = self.admin_site.admin_view(self.compare_view)
@@ -237,8 +227,8 @@ class ReconciledDayAdmin(ListOnlyPage):
             "title": capfirst(self.opts.verbose_name_plural),
             "comparing": is_comparing(),
             "compare_url": address(self, "compare") if self._may_compare(request) and conf().url else "",
-            "yesterday": (_today() - timedelta(days=1)).isoformat(),
-            "today": _today().isoformat(),
+            "yesterday": (today() - timedelta(days=1)).isoformat(),
+            "today": today().isoformat(),
             "proofs": known,
             "anew_url": address(self, "anew") if doubted and may(request, "decide_discrepancy") else "",
             "false_alarms": FALSE_ALARMS.values(),

@@ -49,6 +49,8 @@ _SAID_ALREADY = {
 class DeliveryStateAdmin(ListOnlyPage):
     """One page, as there is one delivery."""
 
+    seen_by = SEES_DELIVERY
+
     def get_urls(self) -> list[Any]:
         """Add the three acts."""
         act = self.admin_site.admin_view(self.act_view)
@@ -110,7 +112,3 @@ class DeliveryStateAdmin(ListOnlyPage):
         if "overview" in request.POST:
             return reverse("admin:app_list", args=[APP], current_app=self.admin_site.name)
         return address(self, "changelist")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let those see it who may see it, or who may pause it."""
-        return may(request, *SEES_DELIVERY)

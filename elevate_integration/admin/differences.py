@@ -118,6 +118,7 @@ def _menu_entry(verdict: Verdict) -> Callable[..., HttpResponse]:
 class DiscrepancyAdmin(LongListPage):
     """What differs between the registrations here and Elevate's report."""
 
+    seen_by = SEES_DIFFERENCES
     list_display = ("kind_and_decision", "product", "learner", "day_and_numbers")
     list_display_links = ("product",)
     list_filter = (DecisionFilter, "kind", DifferenceProductFilter)
@@ -178,14 +179,6 @@ class DiscrepancyAdmin(LongListPage):
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Allow the link from a day besides the filters."""
         return lookup == "day" or super().lookup_allowed(lookup, value, request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let those look who may look, or who may decide."""
-        return may(request, *SEES_DIFFERENCES)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the app to them."""
-        return self.has_view_permission(request)
 
     def get_urls(self) -> list[Any]:
         """Add the page that asks before a decision and writes it down."""

@@ -81,6 +81,8 @@ class Sold:
 class UnmappedSaleAdmin(ListOnlyPage):
     """Sold and paid for, and nobody registered."""
 
+    seen_by = ("view_unmappedsale", "map_product")
+
     def get_urls(self) -> list[Any]:
         """Add the page that asks before a decision and records it."""
         decide = self.admin_site.admin_view(self.decide_view)
@@ -88,14 +90,6 @@ class UnmappedSaleAdmin(ListOnlyPage):
             path("decide/<slug:name>/", decide, name="elevate_integration_unmappedsale_decide"),
             *super().get_urls(),
         ]
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Let those look who may look, or who may map."""
-        return may(request, "view_unmappedsale", "map_product")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the app to them."""
-        return self.has_view_permission(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
