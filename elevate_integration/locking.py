@@ -133,9 +133,8 @@ def _step_by_step(ref: str, using: str, *, skip: bool) -> Locked | None:
 
 _DUE = Prepared(
     lambda skip, ref: (
-        (OrderMark.objects.settled_down() if skip else OrderMark.objects)
+        (OrderMark.objects.due().settled_down() if skip else OrderMark.objects.due())
         .filter(order_ref=ref)
-        .filter(due_at__lte=DatabaseNow())
         .values_list("pk")
     )
 )

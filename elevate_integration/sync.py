@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -135,7 +136,7 @@ def sync_order(
     """
     ref = str(order_ref)
     with observing.step("sync", order_ref=ref, trigger=trigger) as step:
-        result = _sync(ref, trigger, actor, room, seen, claims)
+        result = _try(ref, partial(_sync_locked, ref, trigger, actor, room, seen, claims), claims)
         said = _outcome(result)
         step.note(result=said)
     if logger.isEnabledFor(logging.DEBUG):
@@ -156,20 +157,14 @@ def _outcome(result: SyncResult) -> str:
     return "written" if result.writes else "unchanged"
 
 
-def _sync(
-    ref: str,
-    trigger: str,
-    actor: str,
-    room: int | None,
-    seen: Collection[int] | None,
-    claims: Claims | None,
-) -> SyncResult:
+def _try(ref: str, sync: Callable[[], SyncResult], claims: Claims | None) -> SyncResult:
+    """Sync in a transaction, again where the database gave one up. What fails for good is recorded."""
     for attempt in range(_TRIES):
         if claims is not None:
             claims.begin()
         try:
             with transaction.atomic(using=database()):
-                return _sync_locked(ref, trigger, actor, room, seen, claims)
+                return sync()
         except OperationalError as error:
             if attempt + 1 == _TRIES:
                 failure: Exception = error

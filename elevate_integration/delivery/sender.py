@@ -135,12 +135,9 @@ def _switch(value: bool | Callable[..., bool], row: Registration) -> bool:  # no
 
 def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     """Make the call and say how it ended. Never raises: what nobody foresaw counts as *unknown*."""
-    if observing.observed():
-        with observing.step("call", operation=str(claimed.operation), **about(claimed.row)) as step:
-            result = _send(client, claimed, request)
-            step.note(outcome=str(result.outcome), status_code=result.status_code)
-    else:
+    with observing.step("call", operation=str(claimed.operation), **about(claimed.row)) as step:
         result = _send(client, claimed, request)
+        step.note(outcome=str(result.outcome), status_code=result.status_code)
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug(
             "The call to %s %s ended: %s.",
