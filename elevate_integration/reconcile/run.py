@@ -165,10 +165,12 @@ class _Runner:
                 day, lines, rows, read_at=read_at, proved=proved, products=products, covered=covered
             )
 
-        compared = compared_by(proof_now(site).proved)
+        before = proof_now(site).proved
+        compared = compared_by(before)
         # What this very day shows counts before anything is settled by it.
         proved = proof_now(site, besides=day, seen=compared.evidence).proved
-        compared = compared_by(proved)
+        if proved != before:
+            compared = compared_by(proved)
         if self.dry_run:
             kinds: Counter[str] = Counter(sorted(one.kind for one in compared.differences))
             return self._done(compared, len(compared.found), kinds, beside)
