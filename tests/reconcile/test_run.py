@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
+from elevate_integration.comparing import Kind
 from elevate_integration.models import Registration
 from elevate_integration.reconciled import Discrepancy, ReconciledDay, ReportState
 from tests.reconcile.conftest import day_of, differences, posts, reports
@@ -145,3 +147,7 @@ def test_a_busy_day_costs_queries_by_the_hundred_and_not_by_the_line(
         assert run().days[0].there == 240
     with django_assert_max_num_queries(260):
         assert run().days[0].differences == 200
+
+
+def test_the_kinds_that_a_comparison_tells_are_those_that_are_kept():
+    assert set(get_args(Kind)) == set(Discrepancy.Kind.values)
