@@ -161,8 +161,29 @@ def test_wishing_the_same_twice_changes_nothing_more():
 def test_a_new_wish_to_cancel_starts_unconfirmed():
     for state in EVERY_STATE:
         if state.wanted:
-            assert not wish(state, wanted=False).confirmed
-        assert not wish(state, wanted=True).confirmed
+            assert wish(state, wanted=False).confirmed is False
+        assert wish(state, wanted=True).confirmed is False
+
+
+def test_a_wish_to_cancel_that_was_confirmed_stays_so_while_it_is_repeated():
+    for state in EVERY_STATE:
+        if not state.wanted:
+            assert wish(state, wanted=False).confirmed is state.confirmed
+
+
+def test_a_repeated_wish_leaves_what_a_person_is_asked_as_it_is():
+    for state in CONSISTENT:
+        if state.obstacle:
+            assert wish(state, wanted=state.wanted).obstacle is state.obstacle
+
+
+@pytest.mark.parametrize("obstacle", [Obstacle.REFUSED, Obstacle.CANCEL_REFUSED, Obstacle.PARKED])
+def test_another_wish_ends_what_a_person_was_asked_about_the_one_before_but_no_doubt(obstacle):
+    asked = [state for state in CONSISTENT if state.obstacle is obstacle]
+    assert {state.wanted for state in asked} == {True, False}
+    for state in asked:
+        after = wish(state, wanted=not state.wanted)
+        assert after.obstacle is (Obstacle.DOUBT if state.at_elevate is MAYBE else Obstacle.NONE), state
 
 
 def test_a_doubt_never_disappears_because_of_a_wish():
@@ -185,6 +206,28 @@ def test_only_an_answer_that_says_done_makes_a_registration_present_or_absent():
             assert after is state.at_elevate
 
 
+def test_a_registration_that_is_done_leaves_neither_doubt_nor_question():
+    for state in EVERY_STATE:
+        assert settle(state, Operation.REGISTER, Outcome.DONE) == replace(
+            state, at_elevate=PRESENT, obstacle=Obstacle.NONE, was_there=True, doubts=0, in_flight=False
+        )
+
+
+def test_a_cancel_that_is_done_leaves_neither_doubt_nor_question_and_asks_for_no_other():
+    for state in EVERY_STATE:
+        assert settle(state, Operation.CANCEL, Outcome.DONE) == replace(
+            state, at_elevate=ABSENT, obstacle=Obstacle.NONE, confirmed=False, doubts=0, in_flight=False
+        )
+
+
+@pytest.mark.parametrize("at_elevate", [PRESENT, LEAVING])
+def test_a_cancel_that_elevate_refuses_waits_for_a_person(at_elevate):
+    state = State(wanted=False, at_elevate=at_elevate, was_there=True, confirmed=True, in_flight=True)
+    after = settle(state, Operation.CANCEL, Outcome.REFUSED)
+    assert (after.status, after.next_operation) == (Status.CANCEL_REFUSED, None)
+    assert after.at_elevate is at_elevate
+
+
 def test_what_was_not_sent_changes_no_fact_and_adds_no_doubt():
     for state, operation in itertools.product(CONSISTENT, Operation):
         after = settle(state, operation, Outcome.NOT_SENT)
@@ -193,6 +236,12 @@ def test_what_was_not_sent_changes_no_fact_and_adds_no_doubt():
             state.doubts,
             state.was_there,
         )
+
+
+def test_a_lost_answer_is_repeated_once_where_nothing_else_is_said():
+    once = settle(State(wanted=True, in_flight=True), Operation.REGISTER, Outcome.UNKNOWN)
+    assert once.next_operation is Operation.REGISTER
+    assert settle(once, Operation.REGISTER, Outcome.UNKNOWN).next_operation is None
 
 
 def test_a_refusal_of_what_is_still_wanted_waits_for_a_person():
@@ -285,6 +334,27 @@ def test_retry_clears_only_what_a_person_may_decide():
             assert after == state
         if not state.wanted:
             assert next_operation(after) is not Operation.REGISTER
+
+
+@pytest.mark.parametrize("obstacle", [Obstacle.CANCEL_REFUSED, Obstacle.PARKED])
+@pytest.mark.parametrize("at_elevate", [PRESENT, LEAVING])
+@pytest.mark.parametrize("confirmed", BOTH)
+def test_a_person_who_tries_a_cancel_again_confirms_it(at_elevate, obstacle, confirmed):
+    after = retry(State(wanted=False, at_elevate=at_elevate, obstacle=obstacle, confirmed=confirmed))
+    assert after.confirmed is True
+    assert after.next_operation is Operation.CANCEL
+
+
+def test_a_person_who_tries_what_is_wanted_again_confirms_no_cancel():
+    for state in CONSISTENT:
+        if state.wanted and not state.confirmed:
+            assert retry(state).confirmed is False
+
+
+def test_retrying_what_is_refused_or_in_doubt_and_no_longer_wanted_changes_nothing():
+    for state in CONSISTENT:
+        if not state.wanted and state.obstacle in (Obstacle.REFUSED, Obstacle.DOUBT):
+            assert retry(state) == state
 
 
 def test_retrying_a_doubt_gives_one_more_call_and_no_endless_loop():

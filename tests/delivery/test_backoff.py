@@ -25,6 +25,11 @@ def test_the_wait_stays_within_a_fifth_of_what_it_should_be(failures, first, cei
     assert 0 <= wait(failures, first=first, ceiling=ceiling) <= ceiling * 1.2 + 1e-6
 
 
+@pytest.mark.parametrize(("spread", "seconds"), [(0.0, 8.0), (0.25, 9.0), (1.0, 12.0)])
+def test_the_wait_is_spread_by_a_fifth_either_way(spread, seconds):
+    assert wait(2, first=5, ceiling=3600, spread=lambda: spread) == pytest.approx(seconds)
+
+
 def test_waits_are_spread_so_that_a_queue_does_not_come_back_in_one_second():
     assert len({wait(3, first=5, ceiling=3600) for _ in range(20)}) > 1
 
