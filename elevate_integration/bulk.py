@@ -37,17 +37,33 @@ class Changes:
         """Give the rows that differ from before."""
         return [self.rows[position] for position in self._changed()]
 
-    def write(self, using: str) -> None:
-        """Write what changed: one UPDATE for the group, none when nothing did."""
+    def write(self, using: str, *, noting: bool = False) -> None:
+        """Write what changed: one UPDATE for the group, none when nothing did.
+
+        noting: give each row that was written a `version`, for `write_unless_changed`. Without effect but on PostgreSQL.
+        """
         changed = self._changed()
         if changed:
-            update(
-                [self.rows[position] for position in changed], sorted(set().union(*changed.values())), using
-            )
+            rows = [self.rows[position] for position in changed]
+            update(rows, sorted(set().union(*changed.values())), using, noting=noting)
+
+    def write_unless_changed(self, using: str) -> set[Any]:
+        """Write those rows that nobody has written since their `version` was noted, without reading them again.
+
+        Only on PostgreSQL, and only with rows that have a version. Gives the primary keys of those that were written.
+        """
+        changed = self._changed()
+        if not changed:
+            return set()
+        rows = [self.rows[position] for position in changed]
+        names = tuple(sorted(set().union(*changed.values())))
+        statement = _update_statement(type(rows[0]), names, using, fenced=True)
+        told = _run(statement, [*names, "pk"], rows, using, [row.pk for row in rows], fenced=True)
+        return {pk for pk, _ in told}
 
 
-def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> None:
-    """Write these fields of these rows with one UPDATE.
+def update(rows: Sequence[models.Model], names: Sequence[str], using: str, *, noting: bool = False) -> None:
+    """Write these fields of these rows with one UPDATE. noting: as `Changes.write` has it.
 
     PostgreSQL takes all rows as one JSON text, read there as a table: one parameter, which costs Python little. The
     other databases get Django's own `bulk_update`.
@@ -56,7 +72,12 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str) -> No
     if connections[using].vendor != "postgresql":
         model._default_manager.using(using).bulk_update(rows, list(names))
         return
-    _run(_update_statement(model, tuple(names), using), [*names, "pk"], rows, using, [row.pk for row in rows])
+    statement = _update_statement(model, tuple(names), using, fenced=False)
+    told = dict(_run(statement, [*names, "pk"], rows, using, [row.pk for row in rows]))
+    if noting:
+        for row in rows:
+            # Absent where the row is gone meanwhile.
+            row.__dict__["version"] = told.get(row.pk, "")
 
 
 def insert(rows: Sequence[models.Model], using: str) -> None:
@@ -75,9 +96,16 @@ def insert(rows: Sequence[models.Model], using: str) -> None:
 
 
 def _run(
-    statement: str, names: Sequence[str], rows: Sequence[models.Model], using: str, *parameters: Any
+    statement: str,
+    names: Sequence[str],
+    rows: Sequence[models.Model],
+    using: str,
+    *parameters: Any,
+    fenced: bool = False,
 ) -> list[Any]:
     attributes = [(name, _field(type(rows[0]), name).attname) for name in names]
+    if fenced:
+        attributes.append(("version", "version"))
     given = [{name: getattr(row, attribute) for name, attribute in attributes} for row in rows]
     with connections[using].cursor() as cursor:
         # `str` writes times, UUIDs and amounts as PostgreSQL reads them.
@@ -90,14 +118,17 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 @cache
-def _update_statement(model: type[models.Model], names: tuple[str, ...], using: str) -> str:
+def _update_statement(model: type[models.Model], names: tuple[str, ...], using: str, *, fenced: bool) -> str:
     quote = connections[using].ops.quote_name
     table, key = quote(model._meta.db_table), quote(_field(model, "pk").column)
     sets = ", ".join(f"{quote(_field(model, name).column)} = given.{quote(name)}" for name in names)
-    given = _given(model, (*names, "pk"), using)
+    given = _given(model, (*names, "pk"), using, *(("version xid",) if fenced else ()))
+    # Every UPDATE gives a row another `xmin`, and a lock gives it none: PostgreSQL's manual, "System Columns".
+    fence = f" AND {table}.xmin = given.version" if fenced else ""
     # The keys once more: the planner does not know how many rows the text holds, and would read a small table whole.
     return (
-        f"UPDATE {table} SET {sets} FROM {given} WHERE {table}.{key} = given.pk AND {table}.{key} = ANY(%s)"  # noqa: S608
+        f"UPDATE {table} SET {sets} FROM {given} WHERE {table}.{key} = given.pk AND {table}.{key} = ANY(%s){fence}"  # noqa: S608
+        f" RETURNING {table}.{key}, {table}.xmin::text"
     )
 
 
@@ -111,9 +142,10 @@ def _insert_statement(model: type[models.Model], names: tuple[str, ...], using: 
     return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} RETURNING {key}"  # noqa: S608
 
 
-def _given(model: type[models.Model], names: Sequence[str], using: str) -> str:
+def _given(model: type[models.Model], names: Sequence[str], using: str, *further: str) -> str:
     connection = connections[using]
-    types = ", ".join(
+    columns = (
         f"{connection.ops.quote_name(name)} {_field(model, name).rel_db_type(connection)}" for name in names
     )
+    types = ", ".join((*columns, *further))
     return f"json_to_recordset(%s) AS given({types})"

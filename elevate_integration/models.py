@@ -279,6 +279,8 @@ class Registration(models.Model):
 
     # The database's clock, on rows that delivery has asked for with it.
     db_now: datetime
+    # What the database calls the row as a claim wrote it; empty where it was not asked. See `bulk.Changes`.
+    version = ""
 
     objects = RegistrationQuerySet.as_manager()
 
@@ -337,6 +339,12 @@ class Registration(models.Model):
             doubts=self.doubts,
             in_flight=self.claim_token is not None,
         )
+
+    def twin(self) -> Registration:
+        """Give another object with the same values: what is done to it leaves this one alone."""
+        twin = Registration.__new__(Registration)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     @property
     def pair(self) -> tuple[str, str]:

@@ -74,6 +74,7 @@ FLOORS: dict[str, int] = {
     "sync": 3,
     "identity": 3,
     "delivery.queue": 3,
+    "delivery.settling": 3,
     "delivery.outcomes": 3,
     "delivery.announcing": 3,
     "delivery.gate": 3,

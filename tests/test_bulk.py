@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -92,3 +92,31 @@ def test_new_rows_come_in_with_one_insert_and_every_kind_of_value(rows):
     names = [field.attname for field in Attempt._meta.concrete_fields if not field.primary_key]
     for given, stored in zip(made, Attempt.objects.order_by("pk"), strict=True):
         assert [getattr(given, name) for name in names] == [getattr(stored, name) for name in names]
+
+
+def test_only_rows_that_nobody_has_written_since_their_version_was_noted_are_written(rows):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL tells whether a row was written")
+    first = Changes(rows, NAMES)
+    for row in rows:
+        row.doubts = 1
+    first.write("default", noting=True)
+    Registration.objects.filter(pk=rows[1].pk).update(status="refused")
+    with transaction.atomic():
+        Registration.objects.select_for_update().get(pk=rows[2].pk)
+    second = Changes(rows, NAMES)
+    for row in rows[:2]:
+        row.doubts = 2
+    rows[2].doubts = 3
+    written = second.write_unless_changed("default")
+    assert written == {rows[0].pk, rows[2].pk}, "a lock is no write"
+    stand = list(Registration.objects.order_by("pk").values_list("doubts", "status"))
+    assert stand == [(2, "pending"), (1, "refused"), (3, "pending")]
+
+
+def test_a_row_whose_version_was_not_noted_has_none(rows):
+    changes = Changes(rows, NAMES)
+    rows[0].doubts = 1
+    changes.write("default")
+    assert not rows[0].version
+    assert Changes(rows, NAMES).write_unless_changed("default") == set(), "nothing differs"

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from elevate_integration import staff
 from elevate_integration.clock import database_now
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import queue, settling
 from elevate_integration.delivery.sender import make_client, prepare, send
 from elevate_integration.delivery.sweep import sweep
 from elevate_integration.delivery.worker import Worker
@@ -203,7 +203,7 @@ class Interleavings(RuleBasedStateMachine):
                 self._settle(answered[number % len(answered)])
             elif step == "settle together":
                 self.calls = unsent
-                queue.settle_all([call.result for call in answered])
+                settling.settle_all([call.result for call in answered])
             elif step == "die":
                 self._expire(self.calls.pop(number % len(self.calls)))
             elif step == "be taken over":
@@ -235,7 +235,7 @@ class Interleavings(RuleBasedStateMachine):
     def _settle(self, call):
         self.calls.remove(call)
         before = Registration.objects.get(pk=call.claimed.row.pk)
-        queue.settle_all([call.result])
+        settling.settle_all([call.result])
         self._late_answers_know_their_place(call, before, Registration.objects.get(pk=before.pk))
 
     def _late_answers_know_their_place(self, call, before, after):

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from elevate_integration import staff
 from elevate_integration.clock import database_now
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import queue, settling
 from elevate_integration.delivery.sender import prepare
 from elevate_integration.delivery.sweep import sweep
 from elevate_integration.lifecycle import Outcome
@@ -498,7 +498,7 @@ def test_a_refund_during_the_call_does_not_take_what_another_order_gives(sell, e
     Invoice.objects.filter(pk=first.pk).update(state="refunded")
     sync(first)
     sync(first)
-    queue.settle_all([queue.Result(claimed, Outcome.DONE, registration_id="7")])
+    settling.settle_all([queue.Result(claimed, Outcome.DONE, registration_id="7")])
     deliver()
     assert statuses() == ["covered", "registered"]
     assert not [path for path, _ in elevate.calls if "cancel" in path]

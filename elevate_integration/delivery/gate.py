@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models import Subquery
 
@@ -17,6 +17,7 @@ from elevate_integration.conf import conf
 from elevate_integration.events import event, get_logger
 from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Outcome
 from elevate_integration.models import Attempt, DeliveryState, Registration
+from elevate_integration.prepared import Prepared
 
 if TYPE_CHECKING:
     from elevate_integration.delivery.outcomes import Result
@@ -44,7 +45,31 @@ def locked(using: str) -> DeliveryState:
 def glance() -> dict[str, Subquery]:
     """Give annotations that bring the gate's state along with the rows of another query; see `is_open`."""
     state = DeliveryState.objects.filter(pk=1)
-    return {f"gate_{name}": Subquery(state.values(name)[:1]) for name in ("paused", "gate", "failures")}
+    return {f"gate_{name}": Subquery(state.values(name)[:1]) for name in ("paused", "gate")}
+
+
+class Look(NamedTuple):
+    """What a settle must know of delivery as a whole: the database's time, and whether calls failed before."""
+
+    now: datetime
+    gate: str
+    failures: int
+
+
+_LOOK = Prepared(
+    lambda: (
+        DeliveryState.objects.filter(pk=1)
+        .annotate(db_now=DatabaseNow())
+        .values_list("db_now", "gate", "failures")
+    )
+)
+
+
+def look(using: str) -> Look:
+    """Look at the state without locking it."""
+    for row in _LOOK(using):
+        return Look(*row)
+    return Look(database_now(using), "", 0)
 
 
 def is_open(row: Any) -> bool:
@@ -89,15 +114,14 @@ def alarm(state: DeliveryState, text: str, now: datetime, using: str) -> None:
         state.save(using=using, update_fields=["alarm", "alarm_at"])
 
 
-def judge(results: Sequence[Result], rows: Sequence[Registration], using: str) -> None:
+def judge(results: Sequence[Result], seen: Look, using: str) -> None:
     """Draw the conclusions of a group of answers for delivery as a whole. Runs in the settling transaction.
 
-    rows: the rows of these answers, annotated with `glance`.
+    seen: what `look` gave in the same transaction.
     """
     called = [result for result in results if result.called]
     troubled = any(r.outcome is not Outcome.DONE or r.key_refused for r in called)
-    eventful = any(row.gate_gate or row.gate_failures for row in rows[:1])  # type: ignore[attr-defined]
-    if not called or not (troubled or eventful):
+    if not called or not (troubled or seen.gate or seen.failures):
         return
     state = locked(using)
     now = database_now(using)

@@ -7,25 +7,25 @@ answer that comes too late is kept as an attempt and mends a doubt, but never ov
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.db.models import Subquery
 
-from elevate_integration import marks, observing
-from elevate_integration.bulk import Changes, insert
+from elevate_integration import observing
+from elevate_integration.bulk import Changes
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
-from elevate_integration.cover import cover
 from elevate_integration.delivery import gate
 from elevate_integration.delivery.announcing import announce
-from elevate_integration.delivery.outcomes import Claimed, Result, about, apply, apply_if_ours, attempt_of
-from elevate_integration.events import event, get_logger
-from elevate_integration.lifecycle import LIVE, Obstacle, Operation, Outcome
+from elevate_integration.delivery.outcomes import Claimed, Result, apply, attempt_of
+from elevate_integration.delivery.settling import SETTLED
+from elevate_integration.events import get_logger
+from elevate_integration.lifecycle import Obstacle, Operation, Outcome
 from elevate_integration.locking import write_first
 from elevate_integration.models import DeliveryState, OrderMark, Registration, database
 from elevate_integration.prepared import Prepared
@@ -35,15 +35,8 @@ logger = get_logger(__name__)
 
 _MARKS_PER_ORDER = 20
 _NOW: dict[str, Any] = {"db_now": DatabaseNow()}
-# A lone surrogate is refused by the driver (ValueError), a NUL by PostgreSQL (ValueError or DataError).
-_UNWRITABLE = (DatabaseError, ValueError)
 _CLAIMED = (
     "claim_token", "claimed_for", "due_at", "braked_at", "registration_id", "site", "obstacle", "status", "updated_at",
-)  # fmt: skip
-_SETTLED = (
-    "wanted", "at_elevate", "obstacle", "status", "confirmed", "doubts", "failures", "due_at", "claim_token",
-    "claimed_for", "error_messages", "registration_id", "id_is_number", "product_url", "site", "registered_at",
-    "cancelled_at", "braked_at", "brake_released", "cancel_details", "updated_at", "duplicate_ids", "problems",
 )  # fmt: skip
 
 
@@ -136,7 +129,7 @@ def _claim(limit: int) -> list[Claimed]:
             _stamp(row, token)
         _brake(taken, using)
         claimed = [row for row in taken if row.claim_token is not None]
-        changes.write(using)
+        changes.write(using, noting=True)
     return [Claimed(row, Operation(row.claimed_for), token) for row in claimed]
 
 
@@ -215,14 +208,6 @@ class _Locks(NamedTuple):
 
 
 _DUE = Prepared(lambda locks, limit: locks.on(_due()).annotate(**gate.glance())[:limit])
-_ANSWERED = Prepared(
-    lambda pks: (
-        Registration.objects.filter(pk__in=pks)
-        .order_by("pk")
-        .select_for_update()
-        .annotate(**_NOW, **gate.glance())
-    )
-)
 
 
 def _stamp(row: Registration, token: uuid.UUID) -> None:
@@ -249,7 +234,7 @@ def _lapse(using: str) -> None:
         )
         before = row.status
         apply(row, result, row.db_now)
-        row.save(using=using, update_fields=list(_SETTLED))
+        row.save(using=using, update_fields=list(SETTLED))
         attempt_of(row, result).save(using=using)
         transaction.on_commit(partial(announce, row, before), using=using, robust=True)
 
@@ -287,82 +272,3 @@ def _brake(rows: Iterable[Registration], using: str) -> None:
 def _passed_brake(row: Registration) -> bool:
     """Whether this cancel was counted already; an earlier one of the same registration does not count for it."""
     return row.braked_at is not None and (row.unwanted_at is None or row.braked_at >= row.unwanted_at)
-
-
-def settle_all(results: list[Result]) -> None:
-    """Write the outcomes of a group of calls, and empty the list. No result costs another its answer.
-
-    Raises OperationalError or InterfaceError while the database is away; what is still in the list is not written.
-    """
-    try:
-        _settle_group(results)
-        results.clear()
-    except (OperationalError, InterfaceError):
-        raise
-    except _UNWRITABLE:
-        logger.exception(
-            "A group of answers could not be written; each is written by itself.",
-            extra=event("elevate.answers.apart", number=len(results)),
-        )
-        while results:
-            _settle_alone(results[0])
-            del results[0]
-
-
-def _settle_alone(result: Result) -> None:
-    try:
-        _settle_group([result])
-    except (OperationalError, InterfaceError):
-        raise
-    except _UNWRITABLE:
-        logger.exception(
-            "The answer for %s could not be written with its texts.",
-            result.claimed.row,
-            extra=event("elevate.answer.unwritable", **about(result.claimed.row)),
-        )
-        _settle_group([_bare(result)])
-
-
-def _bare(result: Result) -> Result:
-    """The same outcome without the texts that the database would not take."""
-    return Result(
-        result.claimed,
-        result.outcome,
-        status_code=result.status_code,
-        registration_id=result.registration_id if result.registration_id.isalnum() else "",
-        id_is_number=result.id_is_number,
-        note="The answer's texts could not be stored.",
-        started_at=result.started_at,
-        duration=result.duration,
-        key_refused=result.key_refused,
-    )
-
-
-@retried
-def _settle_group(results: Sequence[Result]) -> None:
-    using = database()
-    with transaction.atomic(using=using):
-        write_first(using)
-        held = {row.pk: row for row in _ANSWERED(using, pks=[result.claimed.row.pk for result in results])}
-        changes = Changes(list(held.values()), _SETTLED)
-        known = [(held[r.claimed.row.pk], r) for r in results if r.claimed.row.pk in held]
-        before = [(row, row.status) for row, _ in known]
-        for row, result in known:
-            apply_if_ours(row, result)
-        changes.write(using)
-        attempts = [attempt_of(row, result) for row, result in known if result.called]
-        if attempts:
-            insert(attempts, using)
-        _cover(held.values(), using)
-        marks.ask_for_details(held.values(), using)
-        gate.judge(results, [row for row, _ in known], using)
-    for row, status in before:
-        announce(row, status)
-
-
-def _cover(rows: Iterable[Registration], using: str) -> None:
-    """Decide about coverage what sync could not decide while the call was open: now it is known who has what."""
-    found = [row for row in rows if not row.wanted and row.at_elevate in LIVE]
-    if found:
-        now = found[0].db_now
-        cover({row.pair for row in found}, now)

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
-from elevate_integration.delivery import gate, queue
+from elevate_integration.delivery import gate, queue, settling
 from elevate_integration.delivery.clients import Clients
 from elevate_integration.delivery.outcomes import Claimed, Result
 from elevate_integration.delivery.pace import Pace
@@ -219,7 +219,7 @@ class Worker:
         group = list(self._unsettled)
         if not group:
             return 0
-        queue.settle_all(self._unsettled)
+        settling.settle_all(self._unsettled)
         for result in group:
             if self.heard is not None:
                 self.heard(result)

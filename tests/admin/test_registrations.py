@@ -22,8 +22,9 @@ from elevate_integration import staff
 from elevate_integration.admin.acts import ACTS
 from elevate_integration.conf import conf
 from elevate_integration.delivery.outcomes import Claimed, Result
-from elevate_integration.delivery.queue import claim, settle_all
+from elevate_integration.delivery.queue import claim
 from elevate_integration.delivery.sender import cancel_request
+from elevate_integration.delivery.settling import settle_all
 from elevate_integration.lifecycle import AtElevate, Obstacle, Outcome, Status
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration, TrackedOrder
 from elevate_integration.sync import sync_order

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from elevate_integration import staff
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import queue, settling
 from elevate_integration.delivery.outcomes import Result
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.lifecycle import Outcome
@@ -54,7 +54,9 @@ def refuse(rows, text="The requested product could not be found.", **fields) -> 
     for _ in range(rows):
         for claimed in queue.claim(1):
             messages = (("product", text),)
-            queue.settle_all([Result(claimed, Outcome.REFUSED, messages=messages, status_code=200, **fields)])
+            settling.settle_all(
+                [Result(claimed, Outcome.REFUSED, messages=messages, status_code=200, **fields)]
+            )
 
 
 def test_nothing_is_sent_while_delivery_is_paused(make_due, elevate):
@@ -176,12 +178,12 @@ def test_the_answer_of_a_call_that_was_out_already_does_not_end_the_wait_of_a_bu
         Result(other, outcome, registration_id="7" * (outcome is Outcome.DONE), status_code=200),
     ]
     for group in [answers] if together else [[answer] for answer in answers]:
-        queue.settle_all(group)
+        settling.settle_all(group)
     assert state().gate == "busy"
     assert queue.claim(5) == [], "nobody calls before the time is over"
     everything_is_due()
     (probe,) = queue.claim(5)
-    queue.settle_all([Result(probe, outcome, registration_id="8", status_code=200)])
+    settling.settle_all([Result(probe, outcome, registration_id="8", status_code=200)])
     assert state().gate == ""
 
 
@@ -231,7 +233,7 @@ def test_every_row_refused_with_the_same_words_comes_back_not_only_the_last_ones
         make_due(f"P-{number % 3}")
     claimed = queue.claim(12)
     messages = (("error", "Access denied."),)
-    queue.settle_all([Result(one, Outcome.REFUSED, messages=messages, status_code=200) for one in claimed])
+    settling.settle_all([Result(one, Outcome.REFUSED, messages=messages, status_code=200) for one in claimed])
     assert state().gate == "key"
     assert statuses() == {"pending": 12}
 
@@ -277,7 +279,7 @@ def test_one_success_in_between_means_that_the_key_is_right(make_due):
     for number in range(7):
         make_due(f"P-{number % 3}")
     refuse(3)
-    queue.settle_all(
+    settling.settle_all(
         [Result(one, Outcome.DONE, registration_id="1", status_code=200) for one in queue.claim(1)]
     )
     refuse(3)
@@ -290,7 +292,7 @@ def test_refusals_before_the_gate_last_opened_count_no_more(make_due):
         make_due(f"P-{number % 3}")
     refuse(6, "Access denied.")
     everything_is_due()
-    queue.settle_all(
+    settling.settle_all(
         [Result(one, Outcome.DONE, registration_id="1", status_code=200) for one in queue.claim(1)]
     )
     refuse(1, "Access denied.")

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import queue, settling
 from elevate_integration.delivery import worker as worker_module
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
@@ -153,7 +153,7 @@ def test_orders_that_keep_being_told_of_hold_up_no_other(sell, elevate, monkeypa
 def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at_elevate, monkeypatch):
     called, may_go_on = gate_at_elevate
     row = make_due()
-    settle = queue._settle_group
+    settle = settling._settle_group
     failures = iter([OperationalError("away"), OperationalError("still away")])
 
     def away_for_a_while(results):
@@ -161,7 +161,7 @@ def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at
             raise failure
         settle(results)
 
-    monkeypatch.setattr(queue, "_settle_group", away_for_a_while)
+    monkeypatch.setattr(settling, "_settle_group", away_for_a_while)
     worker = Worker(threads=1, poll=0.05)
     settled = waiter(worker, 1)
     with running(worker):
@@ -176,7 +176,7 @@ def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at
 def test_a_run_that_breaks_off_still_writes_the_answers_it_has(make_due, elevate, monkeypatch):
     """A database error in the middle must not turn an answer that has come in into a doubt."""
     row = make_due()
-    settle = queue._settle_group
+    settle = settling._settle_group
     failures = iter([OperationalError("deadlock")])
 
     def fail_once(results):
@@ -184,7 +184,7 @@ def test_a_run_that_breaks_off_still_writes_the_answers_it_has(make_due, elevate
             raise failure
         settle(results)
 
-    monkeypatch.setattr(queue, "_settle_group", fail_once)
+    monkeypatch.setattr(settling, "_settle_group", fail_once)
     with pytest.raises(OperationalError):
         Worker(threads=1).run_once(sweeping=False)
     row.refresh_from_db()

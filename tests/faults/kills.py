@@ -105,12 +105,12 @@ def _each_double_was_in_flight(elevate: FakeElevate, tally: Tally, in_flight: di
 
 
 # Where a worker dies: what it runs before it begins, and whether its answers are lost.
-_DIE = "import os, signal\nfrom elevate_integration.delivery import gate, queue\n"
+_DIE = "import os, signal\nfrom elevate_integration import signals\nfrom elevate_integration.delivery import gate, settling\n"
 _NOW = "lambda *a, **o: os.kill(os.getpid(), signal.SIGKILL)\n"
 MOMENTS = {
-    "the answer is in, nothing is written": (f"{_DIE}queue.settle_all = {_NOW}", True),
+    "the answer is in, nothing is written": (f"{_DIE}settling.settle_all = {_NOW}", True),
     "all is written, nothing is committed": (f"{_DIE}gate.judge = {_NOW}", True),
-    "all is committed, nobody is told": (f"{_DIE}queue.signals.registered.send_robust = {_NOW}", False),
+    "all is committed, nobody is told": (f"{_DIE}signals.registered.send_robust = {_NOW}", False),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from elevate_integration import retrying, staff
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import queue, settling
 from elevate_integration.delivery.outcomes import Result
 from elevate_integration.lifecycle import Outcome
 from elevate_integration.models import DeliveryState, Registration
@@ -87,23 +87,22 @@ def test_it_is_run_again_only_so_often_and_then_the_error_is_told(no_pauses):
     assert len(calls) == 1, "the caller's transaction was given up as a whole"
 
 
-@pytest.mark.parametrize("what", ["claim", "settle"])
+@pytest.mark.parametrize(
+    ("module", "name"), [(queue, "_brake"), (settling, "insert")], ids=["claim", "settle"]
+)
 def test_delivering_once_outlives_a_transaction_that_was_given_up(
-    make_due, elevate, deliver, monkeypatch, no_pauses, what
+    make_due, elevate, deliver, monkeypatch, no_pauses, module, name
 ):
-    from elevate_integration.bulk import Changes
-
     make_due()
-    write, failures = Changes.write, []
+    write, failures = getattr(module, name), []
 
-    def fail_once(self, using):
-        settling = "error_messages" in self.names and "brake_released" in self.names
-        if settling == (what == "settle") and not failures:
+    def fail_once(*args):
+        if not failures:
             failures.append(1)
             raise failure("deadlock detected", sqlstate="40P01")
-        write(self, using)
+        write(*args)
 
-    monkeypatch.setattr(Changes, "write", fail_once)
+    monkeypatch.setattr(module, name, fail_once)
     assert deliver() == 1
     assert failures
     assert Registration.objects.by_status() == {"registered": 1}
@@ -176,7 +175,7 @@ def test_an_answer_that_loses_a_deadlock_is_written_all_the_same(make_due, monke
 
     with beside(cross):
         assert held.wait(LONG)
-        queue.settle_all(answers)
+        settling.settle_all(answers)
     assert repeats, "the deadlock was real"
     assert answers == []
     assert Registration.objects.by_status() == {"registered": 2}
@@ -233,7 +232,7 @@ def test_an_answer_that_cannot_be_serialized_is_written_all_the_same(make_due, m
 
     with beside(change):
         assert held.wait(LONG)
-        queue.settle_all([Result(claimed, Outcome.DONE, registration_id="1", status_code=200)])
+        settling.settle_all([Result(claimed, Outcome.DONE, registration_id="1", status_code=200)])
     assert repeats, "the failure was real"
     row.refresh_from_db()
     assert (row.status, row.product_title) == ("registered", "changed")
@@ -284,7 +283,7 @@ def test_a_locked_database_is_waited_out(make_due, locked_for_a_while, what):
         if what == "claim":
             assert [one.row.pk for one in queue.claim(1)] == [row.pk]
         elif what == "settle":
-            queue.settle_all(answers)
+            settling.settle_all(answers)
         elif what == "pausing":
             assert staff.pause(actor="eve")
         else:

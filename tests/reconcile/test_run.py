@@ -116,7 +116,7 @@ def test_a_repeat_that_was_due_does_not_go_out_any_more(proved, sell, deliver, b
 
 def test_a_late_answer_after_it_was_settled_adds_nothing(proved, lose, back, run, elevate):
     from elevate_integration.delivery.outcomes import Claimed, Result
-    from elevate_integration.delivery.queue import settle_all
+    from elevate_integration.delivery.settling import settle_all
     from elevate_integration.lifecycle import Operation, Outcome
 
     row = lose()

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from elevate_integration import sync, wishes
 from elevate_integration.conf import conf, parse
-from elevate_integration.delivery import outcomes, queue, sender, worker
+from elevate_integration.delivery import outcomes, sender, settling, worker
 from elevate_integration.delivery.clients import Clients
 from elevate_integration.elevate import answers, client
 from elevate_integration.keys import api_key
@@ -64,7 +64,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "the reading of messages": (answers, "clean_messages"),
     "the cleaning of the answer": (answers, "clean_body"),
     "the writing of an outcome": (outcomes, "apply"),
-    "the writing of attempts": (queue, "insert"),
+    "the writing of attempts": (settling, "insert"),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from elevate_integration import staff
-from elevate_integration.delivery import queue
+from elevate_integration.delivery import settling
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import Registration
 from elevate_integration.sync import sync_order
@@ -139,14 +139,14 @@ def test_a_signal_that_cannot_be_read_and_a_mark_that_cannot_be_written(sell, mo
 
 
 def test_answers_that_the_database_refuses(sell, deliver, monkeypatch, records, notes):
-    real = queue.attempt_of
+    real = settling.attempt_of
 
-    def refuse(row: Registration, result: queue.Result) -> Any:
+    def refuse(row: Registration, result: settling.Result) -> Any:
         if result.sent:
             raise ValueError(f"cannot adapt {result.sent}")
         return real(row, result)
 
-    monkeypatch.setattr(queue, "attempt_of", refuse)
+    monkeypatch.setattr(settling, "attempt_of", refuse)
     sell("ETHICS", **PERSON)
     deliver()
     assert {"elevate.answers.apart", "elevate.answer.unwritable"} <= set(events(records))
