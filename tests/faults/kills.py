@@ -125,6 +125,7 @@ def die_between_answer_and_commit(crew: Crew, elevate: FakeElevate, *, moment: s
     in_flight = witness.unanswered(victim)
     expire_leases()
     stored = {held.remote_user_id for held in elevate.live()}
+    assert stored, "it ended before it had called anybody"
     crew.hire(threads=THREADS)
     wait_until(at_rest, what="everything is delivered")
     tally = Tally(elevate, people)
