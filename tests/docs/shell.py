@@ -119,6 +119,13 @@ def _pytest(arguments: list[str]) -> None:
             assert (ROOT / argument.partition("::")[0]).exists(), f"there is no {argument}"
 
 
+def _coverage(arguments: list[str]) -> None:
+    _subcommand("run", "combine", "report")(arguments)
+    for argument in arguments:
+        path = argument.removeprefix("--include=")
+        assert "/" not in path or (ROOT / path).exists(), f"there is no {path}"
+
+
 def _ci(arguments: list[str]) -> None:
     usage = (ROOT / ".ci" / "run").read_text()
     for argument in arguments:
@@ -158,6 +165,7 @@ def _subcommand(*allowed: str) -> Callable[[list[str]], None]:
 _PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "pip": _pip,
     "pytest": _pytest,
+    "coverage": _coverage,
     ".ci/run": _ci,
     "nox": _nox,
     "curl": _curl,
