@@ -83,8 +83,9 @@ class Look:
 
 
 def look(route: Route, *, timeout: float = 10.0) -> Look:
-    """Follow the way to a site: name, connection, TLS. Raises ValueError for what is no http(s) address.
+    """Follow the way to a site: name, connection, TLS.
 
+    Raises ValueError for what is no http(s) address, and OSError for authorities that cannot be read.
     timeout: seconds for each connection. Looking a name up takes as long as the system lets it.
     """
     parts = urlsplit(route.url)
@@ -96,9 +97,10 @@ def look(route: Route, *, timeout: float = 10.0) -> Look:
     seen = _connect(host, port, timeout)
     if seen.problem or parts.scheme == "http":
         return seen
+    context = trusting(route.authorities)
     try:
         with socket.create_connection((seen.answered[0], port), timeout) as sock:
-            return _handshake(sock, route, seen)
+            return _handshake(sock, context, seen)
     except OSError as error:
         return _stopped(seen, UNREACHABLE, error)
 
@@ -122,9 +124,9 @@ def _connect(host: str, port: int, timeout: float) -> Look:
     return seen if answered or failure is None else _stopped(seen, UNREACHABLE, failure)
 
 
-def _handshake(sock: socket.socket, route: Route, seen: Look) -> Look:
+def _handshake(sock: socket.socket, context: ssl.SSLContext, seen: Look) -> Look:
     try:
-        with trusting(route.authorities).wrap_socket(sock, server_hostname=seen.host) as secured:
+        with context.wrap_socket(sock, server_hostname=seen.host) as secured:
             return _certificate(secured, seen)
     except ssl.SSLCertVerificationError as error:
         return _stopped(seen, _VERIFY.get(error.verify_code, CERTIFICATE), error)
@@ -162,8 +164,9 @@ def _through_proxy(route: Route, scheme: str, host: str, port: int, timeout: flo
     if parts.scheme not in _PORTS or not parts.hostname:
         return replace(seen, problem=PROXY_KIND, detail=parts.scheme)
     at = (parts.hostname, parts.port or _PORTS[parts.scheme])
+    context = trusting(route.authorities)
     connection = (
-        http.client.HTTPSConnection(*at, timeout=timeout, context=trusting(route.authorities))
+        http.client.HTTPSConnection(*at, timeout=timeout, context=context)
         if parts.scheme == "https"
         else http.client.HTTPConnection(*at, timeout=timeout)
     )
@@ -171,7 +174,7 @@ def _through_proxy(route: Route, scheme: str, host: str, port: int, timeout: flo
         connection.set_tunnel(host, port, headers=_credentials(parts))
     try:
         connection.connect()
-        return _handshake(connection.sock, route, seen) if scheme == "https" else seen
+        return _handshake(connection.sock, context, seen) if scheme == "https" else seen
     except (OSError, http.client.HTTPException) as error:
         return _stopped(seen, PROXY, error)
     finally:
