@@ -131,8 +131,7 @@ class Plan:
 def clean(value: Any, limit: int | None = None) -> str:
     """Give text as it may be sent: NFC, no NUL, no lone surrogate; cut at `limit`. Never folded to ASCII."""
     text = "" if value is None else str(value)
-    text = unicodedata.normalize("NFC", _UNSENDABLE.sub("", text)).strip()
-    return text if limit is None else text[:limit]
+    return unicodedata.normalize("NFC", _UNSENDABLE.sub("", text)).strip()[:limit]
 
 
 def amount(value: Any) -> Decimal | None:
@@ -225,11 +224,9 @@ class _Derivation:
         self.unmapped: list[Seat] = []
 
     def read(self, seat: Seat) -> None:
-        rows = self.by_seat.get(seat.key, [])
+        rows = self.by_seat.get(seat.key) or self._adopt(seat)
         mapped = next((self.by_key[key] for key in seat.product_keys if key in self.by_key), [])
         selling = [mapping for mapping in mapped if mapping.sells]
-        if not rows:
-            rows = self._adopt(seat)
         if rows:
             for position, mapping_id in enumerate(dict.fromkeys(row.mapping_id for row in rows)):
                 same = [row for row in rows if row.mapping_id == mapping_id]
@@ -265,7 +262,7 @@ class _Derivation:
                 self.readings[gone.pk] = Reading(gone.pk, seat.key, active=False)
         if row is not None:
             same = row.erased or row.learner_key == found.learner_key
-            kept = found if same or not (other_id or row.touched) else None
+            kept = found if same or not row.touched else None
             self.readings[row.pk] = Reading(
                 row.pk, seat.key, active=seat.active, details=kept, other_user_id=other_id
             )
@@ -304,9 +301,9 @@ def _match(rows: list[Held], found: Details) -> tuple[Held | None, str]:
     erased = next((row for row in rows if row.erased and row.seat_active), None)
     if erased is not None:
         # Perhaps the same account, made anonymous; perhaps somebody else. Nobody is cancelled or registered on a guess.
-        return erased, (found.remote_user_id or found.learner_key) if erased.touched else ""
+        return erased, found.learner_key if erased.touched else ""
     known = [row for row in rows if row.touched and row.seat_active and found.email]
     same_person = next((row for row in known if row.has_email(found.email_key)), None)
     if same_person is not None:
-        return same_person, found.remote_user_id or found.learner_key
+        return same_person, found.learner_key
     return next((row for row in rows if not row.touched), None), ""

@@ -216,6 +216,12 @@ def test_a_mapping_whose_remote_product_id_is_edited_registers_nobody_again():
     assert not plan.new
 
 
+def test_another_learner_gets_the_product_that_the_mapping_names_now():
+    _, rows = after(order(seat()))
+    plan = derive(order(seat(learner=BEN)), (replace(ETHICS, remote_product_id="NEW0001"),), rows)
+    assert [(w.details.learner_key, w.remote_product_id) for w in plan.new] == [("M-2", "NEW0001")]
+
+
 def test_a_more_specific_key_that_is_mapped_later_changes_nothing_for_seats_already_sold():
     sold = order(seat("line:1", "variant:EVENING", "course:ETHICS"))
     _, rows = after(sold)
@@ -270,6 +276,15 @@ def test_a_learner_who_comes_back_gets_his_own_row_back():
     assert not plan.new
 
 
+def test_another_learner_brings_the_amount_that_the_seat_was_sold_for():
+    workbook = Mapping(3, "course:ETHICS", "WORKBOOK")
+    plan, _ = after(order(seat()), order(seat(learner=BEN)), mappings=(ETHICS, workbook))
+    assert [(w.remote_product_id, w.details.amount_paid) for w in plan.new] == [
+        ("ABCD1234", Decimal("120.00")),
+        ("WORKBOOK", Decimal("0.00")),
+    ]
+
+
 def test_another_learner_before_anything_was_sent_changes_the_row_in_place():
     plan, rows = after(order(seat()), order(seat(learner=BEN)), touched=False)
     assert active_learners(rows) == ["M-2"]
@@ -297,9 +312,36 @@ def test_a_learner_who_can_no_longer_be_read_is_no_refund():
     assert not plan.new
 
 
+def test_what_was_sent_stays_as_it_is_while_its_learner_can_no_longer_be_read():
+    plan, _ = after(order(seat()), order(seat(learner=None)))
+    assert [(r.details, r.other_user_id) for r in plan.readings] == [(None, "")]
+
+
+def test_what_was_not_sent_waits_for_a_name_once_its_learner_can_no_longer_be_read():
+    plan, rows = after(order(seat()), order(seat(learner=None)), touched=False)
+    assert [(r.active, r.details.problems, r.other_user_id) for r in plan.readings] == [
+        (True, (NO_LEARNER,), "")
+    ]
+    assert len(rows) == 1
+
+
 def test_a_learner_who_can_no_longer_be_read_does_not_bring_back_the_one_before():
     _, rows = after(order(seat()), order(seat(learner=BEN)), order(seat(learner=None)))
     assert active_learners(rows) == ["M-2"]
+
+
+def test_the_same_person_whose_id_is_gone_is_left_to_a_person_under_the_address():
+    plan, _ = after(order(seat()), order(seat(learner=replace(ADA, remote_user_id=""))))
+    assert [(r.active, r.other_user_id) for r in plan.readings] == [(True, "email:ada@example.org")]
+    assert not plan.new
+
+
+@pytest.mark.parametrize(("told", "other_id"), [("M-0", "M-1"), ("M-1", ""), ("", "")])
+def test_a_row_whose_learner_got_another_id_says_so_while_elevate_was_told_the_old_one(told, other_id):
+    row = replace(held_by(ADA), remote_user_id=told)
+    plan = derive(order(seat()), (ETHICS,), [row])
+    assert [(r.active, r.other_user_id) for r in plan.readings] == [(True, other_id)]
+    assert not plan.new
 
 
 def test_somebody_who_left_the_seat_and_comes_back_under_a_new_id_is_registered_under_it():
@@ -343,6 +385,21 @@ def test_lines_written_anew_take_over_their_registrations():
 def test_two_equal_lines_written_anew_take_over_one_registration_each():
     plan, rows = after(order(seat("line:1"), seat("line:2")), order(seat("line:8"), seat("line:9")))
     assert [row.seat_key for row in rows] == ["line:8", "line:9"]
+    assert not plan.new
+
+
+def test_a_line_written_anew_takes_over_what_one_line_had_and_leaves_the_others_to_the_others():
+    evening = Mapping(3, "variant:EVENING", "EVE0001")
+    both, course = ("variant:EVENING", "course:ETHICS"), ("course:ETHICS",)
+    plan, rows = after(
+        order(seat("line:1", *both), seat("line:2", *course)),
+        order(seat("line:8", *both), seat("line:9", *course)),
+        mappings=(ETHICS, evening),
+    )
+    assert {(row.remote_product_id, row.seat_key) for row in rows} == {
+        ("EVE0001", "line:8"),
+        ("ABCD1234", "line:9"),
+    }
     assert not plan.new
 
 
@@ -426,9 +483,12 @@ def test_a_bad_amount_holds_the_seat_and_says_so(value):
         (replace(ADA, first_name=""), ()),
         (replace(ADA, first_name="", last_name=""), (NO_NAME,)),
         (Learner("M-1"), (NO_EMAIL, NO_NAME)),
+        (replace(ADA, remote_user_id="9" * 190), ()),
         (replace(ADA, remote_user_id="9" * 191), (TOO_LONG,)),
-        (replace(ADA, email="a" * 250 + "@example.org"), (TOO_LONG,)),
-        (replace(ADA, last_name="x" * 300), ()),
+        (replace(ADA, email="a" * 242 + "@example.org"), ()),
+        (replace(ADA, email="a" * 243 + "@example.org"), (TOO_LONG,)),
+        (replace(ADA, first_name="x" * 500, last_name="x" * 500), ()),
+        (replace(ADA, first_name="x" * 501), (TOO_LONG,)),
         (replace(ADA, last_name="x" * 501), (TOO_LONG,)),
         (Learner(None, None, None, None), (NO_LEARNER,)),
         (Learner(7, "Ada", None, "ada@example.org"), ()),
@@ -452,6 +512,28 @@ def test_names_are_sent_as_they_were_typed(name):
     found = details(seat(learner=replace(ADA, first_name=name, last_name=name)))
     assert found.firstname == found.lastname == unicodedata.normalize("NFC", name)
     assert not found.problems
+
+
+def test_what_is_too_long_is_kept_as_far_as_it_fits():
+    long = Learner("9" * 191, "x" * 501, "y" * 501, "a" * 300)
+    found = details(seat(learner=long, title=" " + "z" * 301))
+    assert (found.remote_user_id, found.firstname, found.lastname, found.email, found.product_title) == (
+        "9" * 190,
+        "x" * 500,
+        "y" * 500,
+        "a" * 254,
+        "z" * 300,
+    )
+
+
+def test_a_seat_is_read_with_its_whole_amount_unless_it_is_shared():
+    assert details(seat()).amount_paid == Decimal("120.00")
+    assert details(seat(), share=False).amount_paid == Decimal("0.00")
+
+
+def test_text_is_cut_where_a_limit_is_given_and_nowhere_else():
+    assert clean(" Adalind ", 3) == "Ada"
+    assert clean("x" * 10_000) == "x" * 10_000
 
 
 def test_composed_and_decomposed_letters_are_the_same_name():
@@ -587,6 +669,17 @@ def test_somebody_else_on_the_seat_of_an_erased_learner_is_a_question_for_a_pers
     assert plan.new == ()
     ((reading),) = plan.readings
     assert (reading.active, reading.other_user_id) == (True, "M-2")
+
+
+def test_somebody_without_an_id_on_the_seat_of_an_erased_learner_is_asked_about_by_the_address():
+    plan = derive(order(seat(learner=replace(BEN, remote_user_id=""))), (ETHICS,), [erased(held_by(ADA))])
+    assert [reading.other_user_id for reading in plan.readings] == ["email:ben@example.org"]
+
+
+def test_the_row_that_bears_a_learners_key_goes_before_one_that_was_forgotten():
+    row = held_by(ADA)
+    plan = derive(order(seat()), (ETHICS,), [erased(row), replace(row, pk=2)])
+    assert sorted((reading.pk, reading.active) for reading in plan.readings) == [(1, False), (2, True)]
 
 
 def test_nobody_is_asked_about_an_erased_learner_of_whom_elevate_never_knew():
