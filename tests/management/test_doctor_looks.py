@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError, OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from elevate_integration.doctor import database
 from elevate_integration.models import Attempt, Registration
+from elevate_integration.orders.source import Learner
+from example_project.members.models import Member
 from tests.management.findings import findings_of
 from tests.plainshop.source import PlainSource
 
@@ -78,6 +82,13 @@ def test_a_report_that_fails_says_whether_key_address_or_field_is_at_fault(
     assert ("key" in found["mend"].lower().replace("of the key this says nothing", "")) == (
         trouble == "key_refused"
     )
+
+
+def test_a_report_that_nobody_answers_says_so_and_nothing_about_the_key(sold):
+    sold.stop()
+    found = findings_of("--key", "--offline", "--fail-on", "never")["key.report"]
+    assert (found["level"], found["data"]) == ("error", {"trouble": "not_reached"})
+    assert found["mend"].startswith("Mend the way to Elevate")
 
 
 def test_a_report_asked_too_soon_or_answered_in_riddles_says_nothing_about_the_key(sold):
@@ -156,6 +167,47 @@ def test_a_database_that_isolates_more_than_django_does_is_told(server, level, a
     assert bool(finding.mend) == (level == "warning")
 
 
+def test_a_database_that_does_not_tell_its_isolation_is_no_finding(monkeypatch):
+    server = Server("")
+
+    def refuse(question: str) -> None:
+        raise DatabaseError("unknown system variable")
+
+    monkeypatch.setattr(server, "execute", refuse)
+    assert list(database._isolation(server)) == []
+
+
+@pytest.mark.parametrize(("mariadb", "name"), [(True, "MariaDB 10.11.6"), (False, "MySQL 10.11.6")])
+def test_mariadb_is_called_by_its_own_name(mariadb, name):
+    server = Server("", "mysql", mariadb=mariadb, minimum_database_version=(10, 6))
+    server.display_name, server.get_database_version = "MySQL", lambda: (10, 11, 6)
+    assert database._version(server).text == f"{name}; this Django needs 10.6 or newer."
+
+
+def test_a_database_that_cannot_be_used_ends_the_look(sold, monkeypatch):
+    def refuse(parameters: dict[str, Any]) -> Any:
+        raise OperationalError("password authentication failed for user")
+
+    connection.close()
+    monkeypatch.setattr(connection, "get_new_connection", refuse)
+    found = findings_of("--offline", status=2)
+    assert found["database.tables"]["text"] == "The database `default` cannot be used: OperationalError."
+    assert {one["group"] for one in found.values()} == {"Settings", "Database"}
+
+
+def test_a_migration_that_was_not_run_ends_the_look(sold):
+    recorder = MigrationRecorder(connection)
+    newest = recorder.migration_qs.filter(app="elevate_integration").latest("name").name
+    recorder.record_unapplied("elevate_integration", newest)
+    try:
+        found = findings_of("--offline", status=2)
+    finally:
+        recorder.record_applied("elevate_integration", newest)
+    assert found["database.tables"]["text"] == "1 migration is missing on `default`."
+    assert found["database.tables"]["mend"] == "Run `manage.py migrate`."
+    assert "database.clock" not in found
+
+
 @pytest.mark.parametrize(("has", "level"), [(True, "ok"), (False, "warning")])
 def test_a_database_without_skip_locked_is_told(has, level):
     finding = database._skip_locked(Server("", has_select_for_update_skip_locked=has))
@@ -228,3 +280,24 @@ def test_an_order_as_json_and_one_that_cannot_be_read(sold, sell, monkeypatch):
     with pytest.raises(CommandError, match="could not be read: ZeroDivisionError") as raised:
         call_command("elevate_doctor", "--order", ref)
     assert raised.value.returncode == 3
+
+
+def test_a_member_who_cannot_be_worked_out_is_told_and_one_who_has_the_course_is_shown_it(sold, monkeypatch):
+    Member.objects.create_user(email="ada@example.org", password="x", member_number="M-1")
+
+    def fail(self: PlainSource, user: Any) -> Learner:
+        raise ZeroDivisionError("the store is broken")
+
+    monkeypatch.setattr(PlainSource, "learner_for", fail)
+    with pytest.raises(CommandError, match="could not be worked out: ZeroDivisionError") as raised:
+        call_command("elevate_doctor", "--member", "M-1")
+    assert raised.value.returncode == 3
+    monkeypatch.setattr(
+        PlainSource, "learner_for", lambda self, user: Learner("M-1", "Ada", "Sample", user.email)
+    )
+    out = StringIO()
+    call_command("elevate_doctor", "--member", "M-1", "--product", "ABCD1234", stdout=out)
+    row = Registration.objects.get()
+    assert (
+        f"already: order {row.order_ref}: registered, registration ID {row.registration_id}" in out.getvalue()
+    )
