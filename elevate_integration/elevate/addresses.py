@@ -82,10 +82,11 @@ def _ask(session: requests.Session, url: str, timeout: float) -> tuple[str, str]
         return CERTIFICATE, ""
     except (requests.exceptions.Timeout, TimeoutError):
         return TIMEOUT, ""
-    except (requests.exceptions.ConnectionError, OSError):
-        return UNREACHABLE, ""
-    except (requests.exceptions.RequestException, ValueError):
+    except ValueError:
+        # Before the next: what requests raises for an address that is none is an OSError as well.
         return INVALID, ""
+    except OSError:
+        return UNREACHABLE, ""
 
 
 def _without_user(url: str) -> str | None:

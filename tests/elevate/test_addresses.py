@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,10 +91,42 @@ def test_a_page_that_does_not_answer_is_a_time_out(site: Any) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "nonsense", "ftp://example.org/", "javascript:alert(1)", "http://", "http://[::", "http://a:b/"],
+    [
+        "",
+        "nonsense",
+        "ftp://example.org/",
+        "ftp://example.org:21/",
+        "javascript:alert(1)",
+        "http://",
+        "http://[::",
+        "http://a:b/",
+        "http://*.example.org/",
+    ],
 )
 def test_what_is_no_web_address_is_not_asked(url: str) -> None:
     assert addresses.check(url, is_own=own) == addresses.INVALID
+
+
+def test_redirects_are_not_followed_any_further_when_the_time_is_up(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ten seconds pass between any two looks at the clock.
+    monkeypatch.setattr(addresses, "monotonic", itertools.count(0, 10).__next__)
+    assert addresses.check(f"{site.url}/moved", is_own=own, timeout=5.0) == addresses.TIMEOUT
+    assert [path for path, _headers in site.seen] == ["/moved"]
+
+
+def test_a_server_that_takes_no_connection_is_a_time_out() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        # Whoever comes after these is not let in, and is not told so either.
+        callers = [socket.socket() for _number in range(4)]
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        address = f"http://127.0.0.1:{full.getsockname()[1]}/"
+        assert addresses.check(address, is_own=own, timeout=0.2) == addresses.TIMEOUT
+        for caller in callers:
+            caller.close()
 
 
 def test_an_address_inside_the_own_network_is_not_asked(site: Any) -> None:
