@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db import OperationalError
 from django.test import Client
+from django.urls import path
 
+from elevate_integration import seats
 from elevate_integration.lifecycle import AtElevate
 from elevate_integration.models import OrderMark, Registration, SeatAssignment
 from elevate_integration.orders.source import Learner
-from elevate_integration.sync import sync_order
+from elevate_integration.sync import lock_order, sync_order
 from tests.plainshop.models import Invoice, Item
 from tests.plainshop.seats import GroupSource
 from tests.views.test_seats import filled
@@ -156,3 +160,42 @@ def test_a_source_that_cannot_read_is_said(
     answer = boss.get(url_of(row), follow=True)
     assert "The order could not be read" in answer.content.decode()
     assert f"order {row.order_ref} could not be read" in caplog.text
+
+
+def test_a_seat_that_is_sent_while_its_name_is_typed_is_left_and_that_is_said(
+    row: Registration, staff_client: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = staff_client(*NAMES)
+    html = text(client, url_of(row))
+
+    def lock_after_a_call_that_was_open(order_ref: str) -> None:
+        lock_order(order_ref)
+        Registration.objects.filter(pk=row.pk).update(at_elevate=AtElevate.PRESENT, learner_key="M-2")
+
+    monkeypatch.setattr(seats, "lock_order", lock_after_a_call_that_was_open)
+    answer = client.post(url_of(row), filled(html, **EVE), follow=True)
+    assert "1 seat was left as it was" in answer.content.decode()
+    assert "has its learner" not in answer.content.decode()
+    assert not SeatAssignment.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_a_database_that_fails_is_no_order_that_cannot_be_read(
+    row: Registration, boss: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(GroupSource, "broken", OperationalError("server closed the connection"))
+    with pytest.raises(OperationalError):
+        boss.get(url_of(row))
+    assert "could not be read" not in caplog.text
+
+
+urlpatterns = [path("admin/", admin.site.urls)]
+
+
+@pytest.mark.urls("tests.admin.test_seats")
+def test_where_the_host_leaves_out_our_pages_there_is_no_link_for_the_buyer(
+    row: Registration, boss: Client
+) -> None:
+    html = text(boss, url_of(row))
+    assert f'name="{row.seat_key}-email"' in html
+    assert "/seats/" not in html.replace(url_of(row), "")
