@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import logging
+import math
 import pickle
 import socket
 import ssl
@@ -14,12 +15,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import pytest
 
 from elevate_integration.elevate import client as client_module
+from elevate_integration.elevate import connections
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.elevate.errors import ElevateError, KeyRefused, NotSent, OutcomeUnknown, Refused
 from elevate_integration.elevate.payloads import Answer, CancelRequest, Secret
@@ -197,6 +199,18 @@ def test_a_site_that_is_down_was_not_sent_to(make_client: ClientFactory, elevate
     assert "ConnectionRefusedError" in str(error)
 
 
+def test_a_look_at_the_front_page_sends_no_key_and_tells_whether_anybody_answers(
+    make_client: ClientFactory, elevate: FakeElevate
+) -> None:
+    client = make_client()
+    assert client.reach() > 0
+    assert elevate.calls == []
+    elevate.stop()
+    with pytest.raises(NotSent, match=r"does not answer: .*ConnectionRefusedError") as caught:
+        client.reach()
+    assert KEY not in str(caught.value)
+
+
 def test_an_unknown_host_was_not_sent_to(make_client: ClientFactory) -> None:
     client = make_client(url="https://elevate.invalid", ca_bundle=None)
     assert type(failure(lambda: client.register(ASK))) is NotSent
@@ -216,6 +230,21 @@ def test_a_call_whose_time_is_up_is_not_written(make_client: ClientFactory, elev
     client._deadline = 1e-9
     assert type(failure(lambda: client.register(ASK))) is NotSent
     assert len(elevate.calls) == 1
+
+
+def test_a_call_whose_time_is_up_before_its_answer_is_read_is_unknown(
+    client: ElevateClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = HTTPResponse.begin
+
+    def begin_late(response: HTTPResponse) -> None:
+        monkeypatch.setattr(connections, "monotonic", lambda: math.inf)
+        begin(response)
+
+    monkeypatch.setattr(HTTPResponse, "begin", begin_late)
+    error = failure(lambda: client.register(ASK))
+    assert type(error) is OutcomeUnknown
+    assert "TimeoutError" in str(error)
 
 
 def test_a_connection_that_breaks_in_the_headers_has_sent_nothing(

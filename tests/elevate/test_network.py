@@ -145,6 +145,23 @@ def test_a_refused_connection_is_told_with_the_address(authority: Authority) -> 
     assert "refused" in seen.detail
 
 
+def test_a_server_that_goes_away_between_two_connections_is_told(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port, connect = listener.getsockname()[1], socket.create_connection
+
+    def connect_and_lose_it(*args: object) -> socket.socket:
+        connected = connect(*args)
+        listener.close()
+        return connected
+
+    monkeypatch.setattr(socket, "create_connection", connect_and_lose_it)
+    seen = authority.look(port)
+    assert (seen.problem, seen.answered) == (network.UNREACHABLE, ("127.0.0.1",))
+    assert "refused" in seen.detail
+
+
 def test_a_name_that_nobody_has_is_told(authority: Authority) -> None:
     seen = authority.look(443, "elevate.invalid")
     assert seen.problem == network.UNKNOWN_NAME
@@ -169,6 +186,34 @@ def test_a_proxy_that_refuses_is_told_and_gets_its_password_and_nobody_else_does
     assert b64encode(b"me:s:cret") in heard
     assert route.proxy_name == f"http://127.0.0.1:{port}"
     assert "cret" not in f"{route!r} {seen!r}"
+
+
+def test_the_certificate_of_a_site_is_looked_at_through_its_proxy(authority: Authority) -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            heard.append(connection.recv(65_536))
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with authority.context("elevate.invalid").wrap_socket(connection, server_side=True) as secured:
+                secured.recv(1)
+
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        proxy = f"127.0.0.1:{listener.getsockname()[1]}"
+        seen = look(Route("https://elevate.invalid", authority.path, proxy), timeout=5)
+        thread.join()
+    assert (seen.problem, seen.issuer, seen.names) == ("", "The Test Authority", ("elevate.invalid",))
+    assert b"Proxy-Authorization" not in heard[0]
+
+
+def test_for_plain_http_only_the_way_to_the_proxy_is_looked_at() -> None:
+    with listening() as port:
+        seen = look(Route("http://elevate.invalid", "", f"http://127.0.0.1:{port}"), timeout=5)
+    assert (seen.problem, seen.protocol) == ("", "")
+    gone = look(Route("http://elevate.invalid", "", f"http://127.0.0.1:{port}"), timeout=5)
+    assert gone.problem == network.PROXY
 
 
 def test_a_proxy_of_another_kind_is_not_tried(authority: Authority) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -107,9 +108,18 @@ def test_a_relation_that_is_empty_is_no_error(empty: Any) -> None:
     assert (line.remote_user_id, line.email) == ("", "")
 
 
-def test_a_field_that_only_some_lines_have_is_empty_in_the_others() -> None:
-    other = {key: value for key, value in ITEM.items() if key != "price_after_discount"}
-    assert [line.price for line in read(report_of(ITEM, other)).lines] == [Decimal("25.50"), None]
+@pytest.mark.parametrize(
+    ("name", "key", "values"),
+    [
+        ("price_after_discount", "price", [Decimal("25.50"), None]),
+        ("user", "remote_user_id", ["M-1001", ""]),
+    ],
+)
+def test_a_field_or_relation_that_only_some_lines_have_is_empty_in_the_others(
+    name: str, key: str, values: list[Any]
+) -> None:
+    other = {one: value for one, value in ITEM.items() if one != name}
+    assert [getattr(line, key) for line in read(report_of(ITEM, other)).lines] == values
 
 
 @pytest.mark.parametrize(
@@ -384,6 +394,26 @@ def test_a_key_in_a_line_is_scrubbed(ensure_ascii: bool) -> None:
     body = json.dumps(report_of(item), ensure_ascii=ensure_ascii).encode()
     (line,) = read(body, secret=Secret(KEY)).lines
     assert line.product_title == "my [key]"
+
+
+def test_a_key_in_a_line_is_scrubbed_however_deeply_the_answer_is_nested() -> None:
+    def nested(depth: int) -> bytes:
+        whole = raw(
+            report_of({**ITEM, "product": {"title": f"my {KEY}", "remote_product_id": "1"}, "more": 0})
+        )
+        return whole.replace(b'"more": 0', b'"more": ' + b"[" * depth + b"]" * depth)
+
+    def is_read(depth: int) -> bool:
+        with suppress(ReportUnreadable):
+            return read(nested(depth), secret=Secret(KEY)).lines[0].product_title == "my [key]"
+        return False
+
+    # Near the depth at which Python gives up, reading an answer may succeed where writing it does not.
+    deepest = bisect_left(range(200_000), x=True, key=lambda depth: not is_read(depth))
+    assert deepest
+    for depth in range(max(deepest - 50, 0), deepest + 50):
+        with suppress(ReportUnreadable):
+            assert read(nested(depth), secret=Secret(KEY)).lines[0].product_title == "my [key]"
 
 
 @pytest.mark.parametrize("status", [200, 500])
