@@ -230,3 +230,23 @@ def _all_at_once(self: Any, refs: Any) -> Any:
     return {
         ref: Snapshot(ref, None, tuple(self._seat(i, True) for i in found)) for ref, found in items.items()
     }
+
+
+class Terminal(StringIO):
+    """Both streams, as a person reads them."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_sits_before_a_terminal_sees_how_far_it_is(unseen, monkeypatch):
+    monkeypatch.setattr(resync, "batches", lambda refs: ([ref] for ref in refs))
+    unseen(2)
+    terminal = Terminal()
+    call_command("elevate_resync", "--all", stdout=terminal, stderr=terminal, no_color=True)
+    counted, told, synced, done, rest = terminal.getvalue().split("\n")
+    assert counted == "\r1 orders counted\r2 orders counted"
+    assert told.startswith("To do: 2 orders read")
+    assert synced == f"\r[{'#' * 15}{'.' * 15}] 1 of 2 orders synced\r[{'#' * 30}] 2 of 2 orders synced"
+    assert done.startswith("Done: 2 orders read")
+    assert rest == ""

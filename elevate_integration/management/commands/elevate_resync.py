@@ -102,11 +102,14 @@ class Command(BaseCommand):
                 bar = f"[{'#' * filled}{'.' * (30 - filled)}] {done} of {total} orders {word}"
             else:
                 bar = f"{done} orders {word}"
-            self.stderr.write(f"\r{bar}", ending="\n" if done == total else "")
+            self.stderr.write(f"\r{bar}", ending="")
 
         return show
 
     def _tell(self, what: str, totals: resync.Totals) -> None:
+        if self.stderr.isatty():
+            # What was counted or synced last stands there without an end.
+            self.stderr.write()
         self.stdout.write(
             f"{what}: {totals.orders} orders read, {totals.new} new registrations, {totals.cancels} cancels, "
             f"{totals.changed} other changes, {totals.unmapped} unmapped sales, {totals.failed} unreadable."
