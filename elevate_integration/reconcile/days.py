@@ -5,7 +5,7 @@ So a run that was interrupted goes on where it stopped: what is done is not aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 
 from django.utils import timezone
@@ -54,9 +54,3 @@ def not_done(days: Iterable[date], site: str) -> list[date]:
 
 def _over(day: date) -> datetime:
     return as_stored(datetime.combine(day + timedelta(days=1), time.min) + _OVER_AFTER)
-
-
-def beside(days: Collection[date]) -> list[date]:
-    """Give every day whose report is needed for these days, in order."""
-    one = timedelta(days=1)
-    return sorted({other for day in days for other in (day - one, day, day + one)})

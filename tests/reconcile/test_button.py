@@ -67,3 +67,22 @@ def test_a_day_that_cannot_be_read_says_so(elevate):
     button.join()
     assert ReconciledDay.objects.get().state == "unread"
     assert not button.compare_day(day_of()).is_read
+
+
+def test_who_is_forestalled_in_his_own_process_leaves_the_site_free(elevate, monkeypatch):
+    began, may_end, take = threading.Event(), threading.Event(), leases.take
+
+    def take_too_late(site):
+        lease = take(site)
+        assert button._background.start(lambda: (began.set(), may_end.wait(LONG)))
+        return lease
+
+    monkeypatch.setattr(leases, "take", take_too_late)
+    try:
+        assert not button.start_day(day_of())
+        assert began.wait(LONG)
+        assert not button.is_comparing()
+    finally:
+        may_end.set()
+        button.join()
+    assert not ReconciledDay.objects.exists()
