@@ -18,7 +18,7 @@ from elevate_integration.elevate import addresses
 from elevate_integration.lifecycle import Obstacle
 from elevate_integration.models import Attempt, ProductMapping, Registration, UnmappedSale
 from elevate_integration.orders.source import Product
-from elevate_integration.staff.warnings import odd_characters
+from elevate_integration.staff.warnings import mapping_warnings, odd_characters
 from tests.plainshop.source import PlainSource
 from tests.rows import make_mapping, make_row
 
@@ -258,6 +258,14 @@ def test_a_mapping_in_order_is_not_warned_about(boss: Client, settings: Any) -> 
     )
     assert 'class="warning"' not in page
     assert "Please check" not in text_of(boss.get(f"{LIST}{ProductMapping.objects.get().pk}/change/"))
+
+
+def test_what_has_no_id_and_an_address_that_cannot_be_read_are_not_warned_about(plainshop: Any) -> None:
+    ProductMapping.objects.create(product_key="course:A", remote_product_id="")
+    mapping = ProductMapping.objects.create(
+        product_key="course:B", remote_product_id="", remote_registration_url="https://[elsewhere.example"
+    )
+    assert mapping_warnings(mapping, is_own=lambda host: False) == []
 
 
 def test_a_source_that_cannot_be_asked_does_not_stop_a_save(

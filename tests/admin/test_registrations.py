@@ -797,3 +797,9 @@ def test_the_search_finds_by_each_thing_that_names_a_registration(row: MakeRow, 
         registration_id="77001",
     )  # fmt: skip
     assert staff.find(text) == [one.pk]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\0", "\0 "])
+def test_a_search_for_nothing_finds_nothing(row: MakeRow, text: str) -> None:
+    row(lastname="", email_key="")
+    assert staff.find(text) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from elevate_integration.models import Registration
+from elevate_integration.sync import sync_order
 from tests.plainshop.models import Invoice
+from tests.plainshop.source import PlainSource
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,3 +122,35 @@ def test_a_file_without_a_needed_column_is_refused(load):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("elevate_import", str(tmp_path / "nothing.csv"))
+
+
+def test_a_seat_that_has_an_id_takes_no_other(load, old_order):
+    out, err = load(f"{old_order.pk},ABCD1234,M-1,77,", f"{old_order.pk},ABCD1234,M-1,78,")
+    assert out == "1 imported, 0 known already, 1 left out.\n"
+    assert "The seat has another registration ID" in err
+    assert Registration.objects.get().registration_id == "77"
+
+
+def test_a_seat_that_is_being_registered_is_left_alone(load, sell):
+    invoice = sell()
+    sync_order(str(invoice.pk), trigger="staff")
+    Registration.objects.update(claim_token=uuid.uuid4())
+    out, err = load(f"{invoice.pk},ABCD1234,M-1,77,")
+    assert out == "0 imported, 0 known already, 1 left out.\n"
+    assert "A call for this seat is open now." in err
+    assert Registration.objects.get().registration_id == ""
+
+
+def test_an_order_that_cannot_be_read_is_told_and_stops_no_other(load, old_order, sell, monkeypatch):
+    good, read = sell(), PlainSource.snapshot
+
+    def snapshot(self, order_ref):
+        if order_ref == str(old_order.pk):
+            raise RuntimeError("the shop is away")
+        return read(self, order_ref)
+
+    monkeypatch.setattr(PlainSource, "snapshot", snapshot)
+    out, err = load(f"{old_order.pk},ABCD1234,M-1,77,", f"{good.pk},ABCD1234,M-1,78,")
+    assert out == "1 imported, 0 known already, 1 left out.\n"
+    assert "line 2" in err
+    assert "could not be read: RuntimeError: the shop is away" in err

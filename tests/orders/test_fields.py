@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -252,3 +253,32 @@ def test_the_picker_offers_what_was_sold(describe):
         Item.objects.create(invoice=invoice, course=course)
     assert [one.key for one in source.products()] == ["ETHICS", "LAW"]
     assert [one.key for one in source.products("law")] == ["LAW"]
+
+
+@pytest.mark.django_db
+def test_an_order_that_was_placed_on_a_day_counts_from_its_midnight(describe, monkeypatch):
+    monkeypatch.setattr(Invoice, "day", property(lambda self: self.issued.date()), raising=False)
+    source = describe(PLAIN, PLACED_AT="day")
+    invoice = Invoice.objects.create(issued=datetime(2026, 3, 1, 15, 30, tzinfo=UTC))
+    placed = source.placed_at(str(invoice.pk))
+    assert placed.utcoffset() is not None
+    assert timezone.localtime(placed).replace(tzinfo=None) == datetime(2026, 3, 1)  # noqa: DTZ001
+
+
+@pytest.mark.django_db
+def test_an_order_is_linked_to_where_the_shop_has_it_in_its_admin(describe):
+    assert describe(STORE).order_url("7") == "/admin/store/order/7/change/"
+    assert describe(PLAIN).order_url("7") == ""
+
+
+@pytest.mark.django_db
+def test_a_row_that_is_not_there_at_the_end_of_a_path_is_read_as_nothing(describe, monkeypatch):
+    def badge(item: Item) -> str:
+        raise Member.DoesNotExist
+
+    monkeypatch.setattr(Item, "badge", property(badge), raising=False)
+    source = describe(PLAIN, LEARNER={"REMOTE_USER_ID": ["badge", "person_id"], "EMAIL": "email"})
+    invoice = Invoice.objects.create(state="paid", issued=timezone.now())
+    Item.objects.create(invoice=invoice, course="ETHICS", person_id="M-1", email="ada@example.org")
+    (seat,) = source.snapshot(str(invoice.pk)).seats
+    assert seat.learner.remote_user_id == "M-1"

@@ -7,6 +7,7 @@ import unittest
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from elevate_integration import receivers
 from elevate_integration.testing import OrderSourceContract
@@ -61,17 +62,52 @@ def test_a_source_that_only_forgets_lines_passes_the_tests_of_other_matters(clea
     assert failures_of(KeepsTheRefunded, *others) == {}
 
 
-def test_a_factory_method_that_is_not_written_is_named():
-    class Empty(OrderSourceContract):
-        __test__ = False
+class Empty(OrderSourceContract):
+    """What a host begins with."""
 
-    with pytest.raises(NotImplementedError, match=r"Write Empty\.make_user\(\)"):
-        Empty("test_a_refund_is_marked").make_user()
+    __test__ = False
 
 
-def test_what_a_shop_cannot_do_is_skipped_with_the_reason():
-    with pytest.raises(unittest.SkipTest, match="place_order_for"):
-        OrderSourceContract("test_a_refund_is_marked").place_order_for(None, None, None)
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("make_user", ()),
+        ("make_product", ()),
+        ("place_order", (None, [])),
+        ("pay", (None,)),
+        ("refund", (None,)),
+        ("cancel", (None,)),
+        ("save_again", (None,)),
+        ("order_ref", (None,)),
+    ],
+)
+def test_a_factory_method_that_is_not_written_is_named(name, given):
+    with pytest.raises(NotImplementedError, match=rf"Write Empty\.{name}\(\)"):
+        getattr(Empty("test_a_refund_is_marked"), name)(*given)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("lines_of", (None,)),
+        ("place_bare_order", (None,)),
+        ("add_lines", (None, [])),
+        ("place_order_for", (None, None, None)),
+        ("place_guest_order", (None,)),
+        ("change_email", ({"email": "ada@example.org"}, "eve@example.org")),
+    ],
+)
+def test_what_a_shop_cannot_do_is_skipped_with_the_reason(name, given):
+    with pytest.raises(unittest.SkipTest, match=rf"{name}\(\).* not written"):
+        getattr(Empty("test_a_refund_is_marked"), name)(*given)
+
+
+@pytest.mark.django_db
+def test_a_user_of_djangos_gets_another_address_without_a_line_of_the_hosts():
+    user = get_user_model().objects.create_user("ada@example.org")
+    Empty("test_a_refund_is_marked").change_email(user, "eve@example.org")
+    user.refresh_from_db()
+    assert user.email == "eve@example.org"
 
 
 def test_the_class_itself_is_passed_over_by_a_runner_that_finds_it_imported():
