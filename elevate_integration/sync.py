@@ -159,16 +159,15 @@ def _outcome(result: SyncResult) -> str:
 
 def _try(ref: str, sync: Callable[[], SyncResult], claims: Claims | None) -> SyncResult:
     """Sync in a transaction, again where the database gave one up. What fails for good is recorded."""
-    for attempt in range(_TRIES):
+    failure: Exception
+    for _ in range(_TRIES):
         if claims is not None:
             claims.begin()
         try:
             with transaction.atomic(using=database()):
                 return sync()
         except OperationalError as error:
-            if attempt + 1 == _TRIES:
-                failure: Exception = error
-                break
+            failure = error
         except Exception as error:
             logger.exception(
                 "Order %s could not be synced.",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -713,6 +713,38 @@ def test_what_is_held_is_not_claimed_at_birth(sell):
     sync_order(invoice.pk, seen=mark_ids(invoice), claims=claims)
     assert claims.claimed == []
     assert statuses() == ["held"]
+
+
+def test_an_order_that_the_database_gives_up_again_and_again_is_told_on_its_row_and_claims_nothing(
+    sell, plainshop
+):
+    invoice = sell("ETHICS")
+    plainshop.broken = OperationalError("deadlock detected")
+    plainshop.snapshots_taken = 0
+    claims, seen = queue.AtBirth(5), mark_ids(invoice)
+    result = sync_order(invoice.pk, seen=seen, claims=claims)
+    assert result.error == "OperationalError: deadlock detected"
+    assert plainshop.snapshots_taken == 3
+    assert claims.claimed == []
+    assert TrackedOrder.objects.get().last_error == result.error
+    assert OrderMark.objects.filter(pk__in=seen).count() == len(seen)
+    assert sync(invoice).error == result.error, "nor where nobody would claim"
+
+
+def test_a_seat_sold_before_its_product_was_mapped_waits_until_staff_say_what_becomes_of_it(sell, deliver):
+    invoice, left = sell("ART", "ETHICS"), sell("ART", person_id="M-2", email="ben@example.org")
+    deliver()
+    assert statuses() == ["registered"]
+    ProductMapping.objects.create(product_key="course:ART", remote_product_id="LAW5678")
+    assert [sync(one).created for one in (invoice, left)] == [0, 0]
+    UnmappedSale.objects.filter(order_ref=str(invoice.pk)).update(decision=UnmappedSale.Decision.APPLY)
+    UnmappedSale.objects.filter(order_ref=str(left.pk)).update(decision=UnmappedSale.Decision.LEFT)
+    assert [sync(one).created for one in (invoice, left)] == [1, 0]
+    deliver()
+    assert list(Registration.objects.order_by("pk").values_list("order_ref", "remote_product_id")) == [
+        (str(invoice.pk), "ABCD1234"),
+        (str(invoice.pk), "LAW5678"),
+    ]
 
 
 def test_a_sync_that_was_rolled_back_claimed_nothing(sell, monkeypatch):
