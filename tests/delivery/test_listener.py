@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,6 +86,47 @@ def test_listening_goes_on_after_the_server_cut_the_connection(ear, monkeypatch)
     assert ear.hears(), "it hears itself connect again"
     listener.notify()
     assert ear.hears()
+
+
+@needs_postgresql
+def test_a_notification_that_the_database_refuses_is_logged_and_raises_nothing(caplog):
+    # PostgreSQL takes at most 8000 bytes.
+    listener.notify("x" * 9000)
+    assert "The worker could not be notified" in caplog.text
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+@needs_postgresql
+def test_whether_a_notification_arrives_is_told(monkeypatch):
+    assert listener.hears(WITHIN)
+    monkeypatch.setattr(listener, "_notified", lambda raw: [])
+    assert not listener.hears(0.01), "as behind a pooler that forgets who listens"
+
+
+class OldDriver:
+    """What psycopg2 gives in place of a connection's `notifies()`: a list, filled by `poll`."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self.notifies: list[SimpleNamespace] = []
+
+    def fileno(self) -> int:
+        return self._end.fileno()
+
+    def poll(self) -> None:
+        self.notifies += [SimpleNamespace(payload=told) for told in self._end.recv(100).decode().split()]
+
+
+def test_the_older_driver_is_understood_as_well(monkeypatch):
+    monkeypatch.setattr(listener, "_LOOK_AT_STOP", 0.01)
+    here, there = socket.socketpair()
+    with here, there:
+        driver = OldDriver(here)
+        assert listener._notified(driver) == []
+        there.sendall(b"7 8")
+        assert listener._notified(driver) == ["7", "8"]
+        assert listener._notified(driver) == []
 
 
 def test_where_the_database_cannot_notify_nothing_is_asked():

@@ -102,6 +102,35 @@ def test_the_end_does_not_wait_long_for_a_silent_broker(publisher, broker):
     assert time.monotonic() - started < 2
 
 
+def test_the_end_tries_a_broker_that_is_away_once_more_and_no_longer(publisher, broker):
+    publisher.pause = 600.0
+    broker.away = True
+    broker.may_answer.clear()
+    publisher.ask()
+    pausing, stopping = threading.Event(), publisher._stopping
+    wait = stopping.wait
+    stopping.wait = lambda seconds: (pausing.set(), wait(seconds))
+    broker.may_answer.set()
+    assert pausing.wait(LONG)
+    publisher.stop()
+    assert not publisher._thread.is_alive()
+    assert (broker.tried, broker.published) == (2, 0)
+
+
+def test_a_thread_that_waits_for_something_to_do_ends_without_a_message(publisher, broker):
+    publisher.interval = 0.0
+    broker.may_answer.clear()
+    publisher.ask()
+    waiting, kick = threading.Event(), publisher._kick
+    wait = kick.wait
+    kick.wait = lambda: (waiting.set(), wait())
+    broker.may_answer.set()
+    assert waiting.wait(LONG)
+    publisher.stop()
+    assert not publisher._thread.is_alive()
+    assert broker.tried == 1
+
+
 def test_a_forked_process_has_a_thread_of_its_own(publisher, broker, monkeypatch):
     publisher.ask()
     broker.wait("published", 1)

@@ -101,6 +101,20 @@ def test_a_source_that_cannot_list_its_orders_is_asked_again_for_the_same_time(
     assert DeliveryState.objects.get().sweep_since == since
 
 
+def test_a_sweep_whose_database_goes_away_is_made_again_for_the_same_time(sell, plainshop, monkeypatch):
+    sweep()
+    since = DeliveryState.objects.get().sweep_since
+
+    def away(self, since):
+        raise OperationalError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plainshop, "recent", away)
+        with pytest.raises(OperationalError):
+            sweep()
+    assert DeliveryState.objects.get().sweep_since == since
+
+
 def test_a_sweep_looks_back_a_little_before_the_last_one(sell, plainshop, settings):
     settings.ELEVATE = {**settings.ELEVATE, "SWEEP_OVERLAP": 900.0}
     sweep()

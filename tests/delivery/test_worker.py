@@ -6,7 +6,8 @@ import threading
 import time
 
 import pytest
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError, connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from elevate_integration.delivery import queue, settling
@@ -173,6 +174,48 @@ def test_an_answer_is_kept_while_the_database_is_away(make_due, elevate, gate_at
     assert len(elevate.calls) == 1
 
 
+def test_a_connection_that_cannot_even_be_closed_costs_no_answer(make_due, elevate, monkeypatch):
+    row = make_due()
+    settle, close = settling._settle_group, connection.close
+    failures, broken = iter([OperationalError("away")]), iter([DatabaseError("cannot be closed")])
+
+    def close_in_vain():
+        for failure in broken:
+            raise failure
+        close()
+
+    def away_once(results):
+        for failure in failures:
+            monkeypatch.setattr(connections["default"], "close", close_in_vain)
+            raise failure
+        settle(results)
+
+    monkeypatch.setattr(settling, "_settle_group", away_once)
+    worker = Worker(threads=1, poll=0.05)
+    worker.heard = lambda result: worker.stop()
+    worker.run()
+    assert not list(broken), "it was tried"
+    row.refresh_from_db()
+    assert row.status == "registered"
+
+
+def test_a_database_that_stays_away_does_not_keep_a_worker_from_stopping(
+    make_due, elevate, monkeypatch, caplog
+):
+    row = make_due()
+    worker = Worker(threads=1, poll=0.05)
+
+    def away(results):
+        worker.stop()
+        raise OperationalError("away")
+
+    monkeypatch.setattr(settling, "_settle_group", away)
+    worker.run()
+    assert "1 answers could not be written; their registrations come back in doubt" in caplog.text
+    row.refresh_from_db()
+    assert row.claim_token is not None, "its lease runs out"
+
+
 def test_a_run_that_breaks_off_still_writes_the_answers_it_has(make_due, elevate, monkeypatch):
     """A database error in the middle must not turn an answer that has come in into a doubt."""
     row = make_due()
@@ -233,6 +276,28 @@ def test_a_sign_of_life_takes_the_place_of_a_look_and_the_next_look_comes(make_d
     with running(worker):
         make_due()
         assert done.wait(LONG), "a worker that only shows that it lives would never send"
+
+
+def test_an_idle_worker_asks_one_question_in_the_second_in_which_it_shows_that_it_is_alive(
+    elevate, monkeypatch
+):
+    monkeypatch.setattr(worker_module, "_HEARTBEAT", 0.0)
+    worker = Worker(threads=1)
+    asked: list[list[str]] = []
+
+    def ask(seconds):
+        asked.append([query["sql"] for query in queries][sum(map(len, asked)) :])
+        if len(asked) == 2:
+            worker.stop()
+
+    monkeypatch.setattr(worker, "_wait", ask)
+    DeliveryState.objects.update_or_create(pk=1, defaults={"sweep_due_at": ago(-3600)})
+    with CaptureQueriesContext(connection) as queries:
+        worker.run()
+    first, second = asked
+    assert len(first) == 2, "the sign of life and a look"
+    assert len(second) == 1
+    assert "heartbeat_at" in second[0]
 
 
 def test_an_idle_worker_sweeps_when_it_is_time_and_only_then(elevate, plainshop, monkeypatch):
