@@ -173,8 +173,8 @@ class _Work:
 
     def _is_gone(self, line: Line) -> bool:
         """Whether a line stands only for what was cancelled: reports may go on showing it."""
-        rows = self.pairing.rows_of.get(line, [])
-        return bool(rows) and not any(row.may_be_there for row in rows)
+        rows = self.pairing.rows_of.get(line)
+        return rows is not None and not any(row.may_be_there for row in rows)
 
     def _judge_amount(self, row: Ours, line: Line) -> None:
         here, there = row.amount, line.told.price

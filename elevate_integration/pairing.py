@@ -6,7 +6,7 @@ zone on earth makes it fit.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -121,7 +121,7 @@ class Line:
 class Pairing:
     """Pairs the lines of some days with our registrations: by ID once that is proved, else by person and product.
 
-    `rows_of[line]` and `lines_of[pk]` tell what goes together; a line without rows is in neither.
+    `rows_of[line]` tells what goes together; a line without rows is not in it.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Pairing:
         self.lines = _without_repeats(days)
         self.report_ids = {line.told.report_id for line in self.lines} - {""}
         self.rows_of: dict[Line, list[Ours]] = {}
-        self.lines_of: dict[int, list[Line]] = defaultdict(list)
+        self._taken: Counter[int] = Counter()
         self._by_person: dict[tuple[str, str], list[Ours]] = defaultdict(list)
         for row in self.rows:
             for person in _names(row):
@@ -161,7 +161,7 @@ class Pairing:
 
     def is_seen(self, row: Ours) -> bool:
         """Whether a line stands for this registration, or for another one under the same registration ID."""
-        if self.lines_of.get(row.pk):
+        if self._taken[row.pk]:
             return True
         return row.is_live and bool(row.registration_id) and row.registration_id in self._seen_ids
 
@@ -198,7 +198,7 @@ class Pairing:
             for known in (row.other_ids | row.duplicates) - owners.keys():
                 owners[known].append(row)
         for line in self.lines:
-            for row in owners.get(line.told.report_id, ()) if line.told.report_id else ():
+            for row in owners.get(line.told.report_id, ()):
                 self._pair(line, row)
 
     def _pair_by_person(self) -> None:
@@ -212,18 +212,18 @@ class Pairing:
     def _takes(self, row: Ours, line: Line) -> bool:
         """Whether a line that no ID explains can be this registration."""
         if row.in_flight:
-            return len(self.lines_of[row.pk]) < 1
+            return not self._taken[row.pk]
         if row.in_doubt:
             fits = not row.lost or any(call.fits(line.told.transaction_at) for call in row.lost)
-            return fits and len(self.lines_of[row.pk]) < 1
+            return fits and not self._taken[row.pk]
         if not row.was_there or (self.proved.ids and row.registration_id and line.told.report_id):
             return False
         fits = row.called is None or row.called.fits(line.told.transaction_at)
-        return fits and len(self.lines_of[row.pk]) < row.places
+        return fits and self._taken[row.pk] < row.places
 
     def _pair(self, line: Line, row: Ours) -> None:
         self.rows_of.setdefault(line, []).append(row)
-        self.lines_of[row.pk].append(line)
+        self._taken[row.pk] += 1
 
 
 def preference(row: Ours) -> tuple[int, int]:

@@ -60,6 +60,23 @@ def fits(state: State) -> bool:
 CONSISTENT = [state for state in EVERY_STATE if fits(state)]
 
 
+def test_the_words_that_tables_hold_stay_the_same():
+    assert [word.value for word in AtElevate] == ["absent", "maybe", "present", "leaving"]
+    assert [word.value for word in Obstacle] == [
+        "",
+        "incomplete",
+        "identity",
+        "refused",
+        "doubt",
+        "covered",
+        "parked",
+        "cancel_refused",
+    ]
+    assert [word.value for word in Operation] == ["register", "cancel"]
+    assert [word.value for word in Outcome] == ["done", "refused", "not_sent", "unknown"]
+    # Those of Status are public: `tests/public_api.txt` holds them.
+
+
 def test_every_combination_has_exactly_one_status_and_at_most_one_next_call():
     for state in EVERY_STATE:
         assert isinstance(status_of(state), Status)

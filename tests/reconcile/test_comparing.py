@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from elevate_integration.comparing import LAG, Evidence
+from elevate_integration.comparing import LAG, Difference, Evidence
 from elevate_integration.lifecycle import AtElevate
-from elevate_integration.pairing import Stretch
+from elevate_integration.pairing import NOTHING_PROVED, Stretch
 from tests.reconcile.lines import (
     BOTH,
     DAY,
@@ -53,6 +53,20 @@ class TestWhatIsEqual:
     )
     def test_spelling_and_gaps_of_the_report_make_no_difference(self, told):
         assert kinds(compared(line(**told), rows=[ours()])) == []
+
+    def test_a_line_fits_a_call_up_to_a_quarter_of_an_hour_beyond_every_zone(self):
+        one, second = call(NOON, seconds=60), timedelta(seconds=1)
+        earliest = datetime.fromisoformat("2026-03-09 23:45:00")
+        latest = datetime.fromisoformat("2026-03-11 02:16:00")
+        assert [one.fits(at) for at in (earliest - second, earliest, latest, latest + second)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
+        assert one.days() == {DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)}
+        assert call(NOON - HOUR * 2).days() == {DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)}
+        assert call(NOON - HOUR * 3).days() == {DAY - timedelta(days=1), DAY}
 
     @pytest.mark.parametrize("hours", [-12, -8, -1, 0, 1, 5.5, 11, 14])
     def test_any_time_zone_of_the_site_fits(self, hours):
@@ -107,7 +121,7 @@ class TestOnlyHere:
     def test_what_no_line_shows_is_here_and_not_there(self):
         row = ours()
         done = compared(rows=[row])
-        assert [(one.kind, one.pk, one.line) for one in done.differences] == [("only_here", row.pk, None)]
+        assert done.differences == [Difference("only_here", row.pk)]
 
     def test_the_line_of_another_product_or_learner_does_not_stand_for_it(self):
         others = [line(remote_product_id="LAW5678"), line(report_id="9", email="ben@example.org")]
@@ -171,12 +185,14 @@ class TestOnlyThere:
     def test_a_line_of_nobody_here_is_there_and_not_here(self):
         told = line()
         done = compared(told)
-        assert [(one.kind, one.pk, one.line) for one in done.differences] == [("only_there", None, told)]
+        assert done.differences == [Difference("only_there", line=told)]
 
     def test_a_line_of_a_product_that_is_not_ours_is_only_counted(self):
         for product in ("OTHER", ""):
             done = compared(line(remote_product_id=product))
             assert (kinds(done), done.others, done.there) == ([], 1, 1)
+        done = compared(line(remote_product_id="OTHER"), line(report_id="", remote_product_id="OTHER"))
+        assert (kinds(done), done.others, done.there) == ([], 2, 2)
 
     def test_lines_of_the_days_beside_are_theirs_to_tell(self):
         done = compared(
@@ -221,7 +237,7 @@ class TestTwice:
         row = ours(duplicates=frozenset({"101"}))
         second = line(report_id="101", email="", transaction_at=NOON + HOUR)
         (one,) = compared(line(), second, rows=[row], proved=IDS).differences
-        assert (one.kind, one.pk) == ("twice", row.pk)
+        assert one == Difference("twice", row.pk, second, count_here=1, count_there=1)
 
     def test_a_duplicate_that_was_cancelled_here_is_not(self):
         row = ours(other_ids=frozenset({"101"}))
@@ -235,6 +251,32 @@ class TestTwice:
         assert (one.kind, one.pk) == ("twice", row.pk)
         (one,) = compared(line(report_id="900"), rows=[row]).differences
         assert (one.kind, one.pk) == ("twice", row.pk)
+
+    def test_what_is_there_for_certain_is_told_to_be_there_twice_and_not_what_may_be(self):
+        rows = [doubtful(), ours()]
+        third = line(report_id="102", transaction_at=NOON + 2 * HOUR)
+        lines = [line(), line(report_id="101", transaction_at=NOON + HOUR), third]
+        (one,) = [one for one in compared(*lines, rows=rows).differences if one.kind == "twice"]
+        assert one == Difference("twice", rows[1].pk, third, count_here=2, count_there=3)
+
+    @pytest.mark.parametrize(
+        ("other", "proved", "count_there"),
+        [
+            ({"remote_user_id": "M-2"}, NOTHING_PROVED, 3),
+            ({"remote_user_id": "M-2"}, IDS, 3),
+            ({"remote_user_id": "M-2"}, BOTH, 2),
+            ({"remote_user_id": ""}, BOTH, 3),
+            ({"email": "ben@example.org"}, NOTHING_PROVED, 2),
+            ({"email": ""}, NOTHING_PROVED, 2),
+            ({"email": "ben@example.org"}, BOTH, 3),
+        ],
+    )
+    def test_lines_are_counted_together_by_what_is_proved_to_say_who_it_is(self, other, proved, count_there):
+        third = line(report_id="102", transaction_at=NOON + 2 * HOUR, **other)
+        second = line(report_id="101", transaction_at=NOON + HOUR)
+        done = compared(line(), second, third, rows=[ours()], proved=proved)
+        (one,) = [one for one in done.differences if one.kind == "twice"]
+        assert (one.line, one.count_here, one.count_there) == (second, 1, count_there)
 
     def test_three_lines_are_told_once_with_their_number(self):
         lines = [line(report_id=str(n), transaction_at=NOON + n * timedelta(minutes=1)) for n in range(3)]
@@ -266,9 +308,14 @@ class TestTwice:
 class TestAmounts:
     def test_another_price_is_a_difference(self):
         row = ours()
-        (one,) = compared(line(price=Decimal("99.00")), rows=[row]).differences
-        assert (one.kind, one.pk) == ("amount", row.pk)
-        assert (one.amount_here, one.amount_there) == (Decimal("120.00"), Decimal("99.00"))
+        told = line(price=Decimal("99.00"))
+        assert compared(told, rows=[row]).differences == [
+            Difference("amount", row.pk, told, amount_here=Decimal("120.00"), amount_there=Decimal("99.00"))
+        ]
+
+    def test_a_line_beyond_the_one_of_an_open_cancel_has_no_amount_to_compare(self):
+        second = line(report_id="101", transaction_at=NOON + HOUR, price=Decimal("99.00"))
+        assert kinds(compared(line(), second, rows=[ours(in_flight=True)])) == []
 
     def test_without_a_known_amount_nothing_is_said(self):
         assert kinds(compared(line(price=Decimal("99.00")), rows=[ours(amount=None)])) == []
@@ -291,6 +338,34 @@ class TestLostAnswers:
         done = compared(told, rows=[row])
         assert not done.found
         assert [(one.kind, one.pk, one.line) for one in done.differences] == [("found", row.pk, told)]
+
+    def test_a_cancelled_registration_of_the_same_learner_leaves_no_doubt_whose_line_it_is(self):
+        gone = ours(at_elevate=AtElevate.ABSENT, registration_id="98")
+        row = doubtful()
+        (found,) = compared(line(), rows=[gone, row], proved=IDS).found
+        assert (found.pk, found.registration_id) == (row.pk, "100")
+
+    def test_what_may_be_there_takes_the_line_before_what_was_cancelled(self):
+        gone, row = ours(at_elevate=AtElevate.ABSENT), doubtful()
+        assert gone.pk < row.pk
+        told = line()
+        assert compared(told, rows=[gone, row]).differences == [Difference("found", row.pk, told)]
+
+    def test_each_is_counted_on_the_day_of_its_last_call(self):
+        rows = [doubtful(), doubtful(emails=frozenset({"ben@example.org"})), ours()]
+        assert compared(rows=rows).here == 3
+
+    def test_one_that_two_ids_name_is_told_once(self):
+        row = doubtful(other_ids=frozenset({"100"}), duplicates=frozenset({"101"}))
+        told, second = line(), line(report_id="101", transaction_at=NOON + HOUR)
+        done = compared(told, second, rows=[row], proved=IDS)
+        assert (done.found, done.differences) == ([], [Difference("found", row.pk, told)])
+
+    def test_a_second_line_that_none_of_its_calls_can_have_left_leaves_the_doubt(self):
+        row = doubtful(lost=(call(), call(NOON + HOUR)))
+        far = line(report_id="101", transaction_at=NOON + 20 * HOUR)
+        done = compared(line(), far, rows=[row], proved=IDS)
+        assert (done.found, kinds(done)) == ([], ["found"])
 
     def test_both_of_its_calls_may_have_left_one(self):
         row = doubtful(lost=(call(), call(NOON + HOUR)))
