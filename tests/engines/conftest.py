@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from elevate_integration.testing import FakeElevate
+from tests.delivery.conftest import make_due  # noqa: F401 - a fixture for these tests too
 from tests.engines.engines import ENGINES, Engine
 
 
