@@ -9,7 +9,7 @@ from django.db import connection, connections, transaction
 
 from elevate_integration.delivery import queue
 from elevate_integration.lifecycle import Operation
-from elevate_integration.models import Registration
+from elevate_integration.models import DeliveryState, Registration
 from tests.delivery.conftest import ago
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,6 +85,13 @@ def test_a_cancel_whose_lease_ran_out_is_repeated(make_live):
     assert first.operation is again.operation is Operation.CANCEL
     row.refresh_from_db()
     assert row.at_elevate == "leaving"
+
+
+def test_where_nothing_has_run_yet_everything_is_to_be_looked_at(elevate):
+    DeliveryState.objects.all().delete()
+    assert queue.ahead() == queue.Ahead(0.0, 0.0, 0.0)
+    ahead = queue.ahead()
+    assert (ahead.marks, ahead.calls, ahead.next) == (None, None, None)
 
 
 def test_two_workers_never_claim_the_same_row(make_due):

@@ -193,6 +193,30 @@ def test_one_answer_that_cannot_be_written_costs_no_other_its_own(make_due, monk
     assert "could not be stored" in poisoned.attempts.get().note
 
 
+def test_a_database_that_goes_away_while_answers_are_written_apart_costs_none_of_the_rest(
+    make_due, monkeypatch
+):
+    for _ in range(2):
+        make_due()
+    results = [done(claimed, str(n)) for n, claimed in enumerate(queue.claim(2))]
+    settle = settling._settle_group
+
+    def poisoned_then_away(group):
+        if len(group) > 1:
+            raise DataError("no database takes this")
+        if group[0] is results[-1] and len(results) == 1:
+            raise OperationalError("away")
+        settle(group)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "_settle_group", poisoned_then_away)
+        with pytest.raises(OperationalError):
+            settling.settle_all(results)
+    assert [result.registration_id for result in results] == ["1"]
+    settling.settle_all(results)
+    assert list(Registration.objects.order_by("pk").values_list("registration_id", flat=True)) == ["0", "1"]
+
+
 @pytest.fixture
 def three(make_due) -> list:
     for _ in range(3):
