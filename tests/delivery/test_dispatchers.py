@@ -206,13 +206,30 @@ def test_many_wakes_at_once_start_one_thread(threaded):
     assert len(StubWorker.made) == 1
 
 
+def test_a_wake_while_the_thread_is_about_to_start_waits_for_it(threaded, monkeypatch):
+    others = []
+
+    def wake_meanwhile(function):
+        if not others:
+            others.append(threading.Thread(target=threaded.wake))
+            others[0].start()
+            # Another thread comes to an end here only where it starts a worker of its own.
+            others[0].join(0.5)
+
+    monkeypatch.setattr(thread.atexit, "register", wake_meanwhile)
+    threaded.wake()
+    others[0].join(LONG)
+    assert len(StubWorker.made) == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_after_a_fork_the_child_has_a_thread_of_its_own(threaded):
     threaded.wake()
     assert StubWorker.made[0].started.wait(LONG)
     # As if another thread had been about to start one.
-    threaded._lock.acquire()
+    lock = threaded._locks[os.getpid()]
+    lock.acquire()
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -221,7 +238,7 @@ def test_after_a_fork_the_child_has_a_thread_of_its_own(threaded):
             code = 0 if len(StubWorker.made) == 2 and StubWorker.made[1].started.wait(LONG) else 2
         finally:
             os._exit(code)
-    threaded._lock.release()
+    lock.release()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 

@@ -29,7 +29,8 @@ class ThreadDispatcher(Dispatcher):
     poll = 30.0
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # By process: a lock that another thread held at a fork would stay locked for ever in the child.
+        self._locks: dict[int, threading.Lock] = {}
         self._pid = 0
         self._thread: threading.Thread | None = None
         self._worker: Worker | None = None
@@ -58,10 +59,8 @@ class ThreadDispatcher(Dispatcher):
             return self._worker
         if hasattr(mail, "outbox"):
             return None
-        if self._pid != os.getpid():
-            # A lock that another thread held at the fork would stay locked for ever.
-            self._lock = threading.Lock()
-        with self._lock:
+        # One step: of all threads that come first at once, each gets the same lock.
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
             if self._thread is None or not self._thread.is_alive() or self._pid != os.getpid():
                 self._begin()
         return self._worker
