@@ -126,6 +126,15 @@ def _coverage(arguments: list[str]) -> None:
         assert "/" not in path or (ROOT / path).exists(), f"there is no {path}"
 
 
+def _mutmut(arguments: list[str]) -> None:
+    _subcommand("run", "results", "show")(arguments)
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    for pattern in arguments:
+        if pattern.endswith(".*"):
+            module = pattern.removesuffix(".*").replace(".", "/") + ".py"
+            assert module in config["only_mutate"], f"mutmut does not change {module}"
+
+
 def _ci(arguments: list[str]) -> None:
     usage = (ROOT / ".ci" / "run").read_text()
     for argument in arguments:
@@ -166,6 +175,7 @@ _PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "pip": _pip,
     "pytest": _pytest,
     "coverage": _coverage,
+    "mutmut": _mutmut,
     ".ci/run": _ci,
     "nox": _nox,
     "curl": _curl,
