@@ -131,13 +131,34 @@ def test_a_thread_that_waits_for_something_to_do_ends_without_a_message(publishe
     assert broker.tried == 1
 
 
+def test_two_that_ask_first_at_once_share_a_thread(publisher, broker, monkeypatch):
+    def threads() -> set[threading.Thread]:
+        return {one for one in threading.enumerate() if one.name == "elevate-publisher"}
+
+    others, before, begin_anew = [], threads(), publisher._begin_anew
+
+    def begin_while_another_asks():
+        if not others:
+            others.append(threading.Thread(target=publisher.ask))
+            others[0].start()
+            # It comes to an end here only where it begins anew itself.
+            others[0].join(0.5)
+        begin_anew()
+
+    monkeypatch.setattr(publisher, "_begin_anew", begin_while_another_asks)
+    publisher.ask()
+    others[0].join(LONG)
+    assert len(threads() - before) == 1
+    broker.wait("published", 1)
+
+
 def test_a_forked_process_has_a_thread_of_its_own(publisher, broker, monkeypatch):
     publisher.ask()
     broker.wait("published", 1)
     pid = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: pid + 1)
     # As if another thread had held it at the fork.
-    publisher._lock.acquire()
+    publisher._locks[pid].acquire()
     publisher.ask()
     broker.wait("published", 2)
 

@@ -24,20 +24,23 @@ class Publisher:
 
     def __init__(self, publish: Callable[[], None]) -> None:
         self._publish = publish
+        # By process: a lock that another thread held at a fork would stay locked for ever in the child.
+        self._locks: dict[int, threading.Lock] = {}
         self._pid = 0
         self._thread: threading.Thread | None = None
         self._begin_anew()
 
     def ask(self) -> None:
         """Have it published. Returns at once and raises nothing that a broker could cause."""
-        if self._pid != os.getpid():
-            # After a fork the thread is gone, and another thread may have held the lock.
-            self._begin_anew()
-            self._pid = os.getpid()
-            atexit.register(self.stop)
-        self._asked = True
-        self._kick.set()
-        with self._lock:
+        # One step: of all threads that ask first at once, each gets the same lock.
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            if self._pid != os.getpid():
+                # After a fork the thread is gone.
+                self._begin_anew()
+                self._pid = os.getpid()
+                atexit.register(self.stop)
+            self._asked = True
+            self._kick.set()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="elevate-publisher", daemon=True)
                 self._thread.start()
@@ -55,7 +58,6 @@ class Publisher:
     def _begin_anew(self) -> None:
         self._asked = False
         self._kick, self._stopping = threading.Event(), threading.Event()
-        self._lock = threading.Lock()
         self._thread = None
 
     def _run(self) -> None:
