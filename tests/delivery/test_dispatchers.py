@@ -179,6 +179,13 @@ def test_a_thread_starts_with_the_first_request(threaded):
     assert len(StubWorker.made) == 1
 
 
+def test_a_dispatcher_whose_thread_never_started_stops_without_one(threaded):
+    threaded.start()
+    threaded.stop()
+    request_started.send(sender=object())
+    assert not StubWorker.made
+
+
 def test_a_thread_that_died_is_started_again(threaded, caplog):
     threaded.wake()
     (dead,) = StubWorker.made
