@@ -283,6 +283,13 @@ class TestTwice:
         (one,) = compared(*lines, rows=[ours(registration_id="0")]).differences
         assert (one.kind, one.count_here, one.count_there) == ("twice", 1, 3)
 
+    def test_a_seat_registered_anew_explains_no_line_beyond_those_of_its_ids(self):
+        row = ours(registration_id="105", other_ids=frozenset({"100"}))
+        lines = [line(report_id=str(n), transaction_at=NOON + n * timedelta(minutes=1)) for n in range(3)]
+        assert compared(*lines, rows=[row]).differences == [
+            Difference("twice", row.pk, lines[2], count_here=1, count_there=3)
+        ]
+
     def test_what_was_cancelled_does_not_count_as_there(self):
         gone = ours(at_elevate=AtElevate.ABSENT, registration_id="98")
         lines = [line(report_id="98"), line(), line(report_id="101")]
@@ -344,6 +351,11 @@ class TestLostAnswers:
         row = doubtful()
         (found,) = compared(line(), rows=[gone, row], proved=IDS).found
         assert (found.pk, found.registration_id) == (row.pk, "100")
+
+    def test_a_registration_that_is_being_cancelled_takes_its_line_before_what_may_be_there(self):
+        row = doubtful()
+        done = compared(line(), rows=[row, ours(in_flight=True)])
+        assert done.differences == [Difference("not_found", row.pk)]
 
     def test_what_may_be_there_takes_the_line_before_what_was_cancelled(self):
         gone, row = ours(at_elevate=AtElevate.ABSENT), doubtful()
@@ -470,6 +482,10 @@ class TestEvidence:
     def test_another_id_counts_against_it(self):
         evidence = compared(line(report_id="7"), rows=[ours()]).evidence
         assert (evidence.ids_equal, evidence.ids_differ, evidence.ids_example) == (0, 1, ("7", "100"))
+        lines = [line(report_id="7"), line(report_id="8", remote_product_id="LAW5678")]
+        rows = [ours(), ours(registration_id="101", remote_product_id="LAW5678")]
+        evidence = compared(*lines, rows=rows).evidence
+        assert (evidence.ids_equal, evidence.ids_differ, evidence.ids_example) == (0, 2, ("7", "100"))
 
     def test_not_if_the_answered_id_stands_elsewhere_in_the_report(self):
         moved = line(email="new@example.org", report_id="100")
@@ -487,6 +503,24 @@ class TestEvidence:
         row = ours(user_id="" if gap == "ours" else "M-1")
         evidence = compared(told, rows=[row]).evidence
         assert (evidence.members_equal, evidence.members_differ) == (0, 0)
+
+    def test_each_learner_counts_for_or_against_whoever_else_proves_nothing(self):
+        people = ["twice", "nobody", "ben", "eve", "dan", "fay"]
+        emails = {person: f"{person}@example.org" for person in people}
+        rows = [
+            ours(user_id=f"U-{person}", registration_id=person, emails=frozenset({email}))
+            for person, email in emails.items()
+        ]
+        shown = {person: f"U-{person}" for person in people} | {"nobody": "", "dan": "77", "fay": "78"}
+        lines = [
+            line(report_id=person, remote_user_id=shown[person], email=email)
+            for person, email in emails.items()
+        ]
+        again = line(report_id="again", remote_user_id="U-twice", email=emails["twice"])
+        evidence = compared(lines[0], again, *lines[1:], rows=rows).evidence
+        assert evidence == Evidence(
+            ids_equal=5, members_equal=2, members_differ=2, members_pk=rows[people.index("dan")].pk
+        )
 
     def test_one_learner_with_many_courses_is_one_learner(self):
         lines = [line(report_id=str(n), remote_product_id=f"P{n}") for n in range(3)]
