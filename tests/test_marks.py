@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from elevate_integration import marks
@@ -160,6 +162,23 @@ def test_a_missing_table_lets_the_checkout_through(plainshop, monkeypatch, caplo
         invoice = Invoice.objects.create(state="paid", issued=timezone.now())
     assert Invoice.objects.filter(pk=invoice.pk).exists()
     assert f"Order {invoice.pk} could not be marked" in caplog.text
+
+
+class OursIsAway:
+    """Keeps our tables in a database that nobody can reach."""
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+        return "away" if model._meta.app_label == "elevate_integration" else None
+
+
+def test_a_database_of_our_own_that_is_away_lets_the_checkout_through(plainshop, settings, caplog, wakes):
+    settings.DATABASE_ROUTERS = ["tests.test_marks.OursIsAway"]
+    with transaction.atomic():
+        invoice = Invoice.objects.create(state="paid", issued=timezone.now())
+        assert "could not be marked" not in caplog.text
+    assert Invoice.objects.filter(pk=invoice.pk).exists()
+    assert f"Order {invoice.pk} could not be marked" in caplog.text
+    assert not wakes
 
 
 def test_an_order_reference_that_no_column_takes_lets_the_checkout_through(plainshop, caplog):

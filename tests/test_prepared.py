@@ -9,6 +9,7 @@ from django.db import connection, connections
 from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext
 
+from elevate_integration import prepared
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.models import ProductMapping, Registration
 from elevate_integration.prepared import Prepared
@@ -107,3 +108,20 @@ def test_each_thread_asks_by_its_own_connection(rows):
     thread.start()
     thread.join()
     assert found == [[rows[1]]]
+
+
+def test_what_asks_more_than_one_question_is_asked_in_the_usual_way(rows):
+    ask = Prepared(lambda ref: Registration.objects.filter(order_ref=ref).prefetch_related("attempts"))
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as asked:
+            found = ask("default", ref="a")
+        assert [list(row.attempts.all()) for row in found] == [[], [], []]
+        assert len(asked) == 2
+
+
+def test_what_is_kept_is_forgotten_before_it_grows_without_end(rows, monkeypatch):
+    monkeypatch.setattr(prepared, "_KEPT_AT_MOST", 3)
+    for limit in range(1, 9):
+        for ref in ("a", "b'%s"):
+            assert len(OF_ORDER("default", (limit,), ref=ref, products=["X", "Y", "Z"])) == min(limit, 3)
+        assert len(connection.__dict__.get("_elevate_prepared", ())) <= 3
