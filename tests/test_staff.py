@@ -12,6 +12,7 @@ from django.utils import timezone
 from elevate_integration import lifecycle, signals, staff, wake
 from elevate_integration.lifecycle import AtElevate, Obstacle, Operation, Status
 from elevate_integration.models import DeliveryState, OrderMark, ProductMapping, Registration, UnmappedSale
+from elevate_integration.staff.rows import CALL_OPEN
 from elevate_integration.sync import sync_order
 from tests.rows import make_mapping, make_row
 
@@ -338,6 +339,17 @@ def test_keep_and_let_go_leave_what_does_not_wait(mapping: ProductMapping) -> No
     row = make_row(mapping, at_elevate=PRESENT)
     assert staff.keep([row.pk], actor="ann").done == []
     assert staff.let_go([row.pk], actor="ann").done == []
+
+
+@pytest.mark.parametrize("act", [staff.keep, staff.mark_cancelled])
+def test_what_a_call_is_open_for_is_left_alone(mapping: ProductMapping, act: Any) -> None:
+    fields = {"at_elevate": PRESENT, "wanted": False, "obstacle": Obstacle.CANCEL_REFUSED}
+    row = make_row(mapping, **fields, claim_token=uuid.uuid4(), claimed_for="cancel", due_at=timezone.now())
+    acted = act([row.pk], actor="ann")
+    assert acted.done == []
+    assert acted.left == [(row.pk, CALL_OPEN)]
+    row.refresh_from_db()
+    assert (row.at_elevate, row.wanted, row.claim_token is None) == (PRESENT, False, False)
 
 
 def test_let_go_passes_the_brake(mapping: ProductMapping) -> None:

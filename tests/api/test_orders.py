@@ -88,6 +88,15 @@ def test_a_store_that_cannot_be_read_is_a_problem_and_not_a_crash(boss, row, cap
     assert "could not read order 9001" in caplog.text
 
 
+def test_an_order_that_was_read_before_keeps_the_failure_of_a_later_reading(boss, mapping):
+    AnyText.orders.add("9001")
+    assert boss.post(address("9001", sync=True)).status_code == 200
+    AnyText.broken = RuntimeError("shop closed")
+    answer = boss.post(address("9001", sync=True))
+    assert (answer.status_code, answer.json()["code"]) == (503, "order_unreadable")
+    assert "shop closed" in TrackedOrder.objects.get().last_error
+
+
 def test_a_big_order_takes_no_more_queries(boss, mapping, row, django_assert_max_num_queries):
     for number in range(100):
         row(order_ref="9001", seat_key=f"seat:{number}")

@@ -101,6 +101,16 @@ def test_the_tag_works_in_a_template_of_the_hosts_own(office: Client, order: Ord
     assert template.render(Context({"order": order})).strip() == ""
 
 
+def test_where_the_admin_does_not_show_our_pages_there_is_no_box(
+    office: Client, order: Order, settings: Any
+) -> None:
+    settings.ROOT_URLCONF = "example_project.members.urls"
+    request = RequestFactory().get("/")
+    request.user = Member.objects.get(email="boss@example.org")
+    template = Template("{% load elevate_admin %}{% elevate_box order %}")
+    assert template.render(Context({"request": request, "order": order})).strip() == ""
+
+
 def test_a_member_is_linked_from_his_user_id(grace: Member) -> None:
     source = StoreOrderSource()
     assert source.member_url(grace.member_number) == f"/admin/members/member/{grace.pk}/change/"

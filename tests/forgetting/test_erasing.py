@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from elevate_integration.forgetting import SeveralMembers, erase, erasing, forget_old
-from elevate_integration.forgetting.rows import LINKED
+from elevate_integration.forgetting.rows import DUPLICATE, LINKED
 from elevate_integration.identity import identity_changed
 from elevate_integration.lifecycle import AtElevate, Obstacle
 from elevate_integration.models import Attempt, DeliveryState, Registration, SeatAssignment, TrackedOrder
@@ -208,6 +208,24 @@ def test_a_second_registration_at_elevate_that_was_cancelled_goes_with_its_membe
     assert traces() == []
 
 
+def test_who_took_the_same_seat_again_after_being_erased_is_erased_again():
+    seat = {
+        "order_ref": "4711",
+        "learner_key": MEMBER,
+        "remote_user_id": MEMBER,
+        "at_elevate": AtElevate.PRESENT,
+    }
+    mapping = make_mapping()
+    make_row(mapping, **seat)
+    erase(member=MEMBER)
+    make_row(mapping, **seat)
+    assert erase(member=MEMBER).registrations == 1
+    assert traces() == []
+    first, second = Registration.objects.order_by("pk")
+    assert second.learner_key == f"{first.learner_key}:{second.pk}"
+    assert second.erased
+
+
 def test_the_id_goes_where_it_stands_as_another_members_new_one():
     row = make_row(make_mapping(), at_elevate=AtElevate.PRESENT, other_user_id=MEMBER)
     assert erase(member=MEMBER).registrations == 0
@@ -223,6 +241,7 @@ OPEN = [
     ({"at_elevate": AtElevate.MAYBE}, "unconfirmed"),
     ({"at_elevate": AtElevate.PRESENT, "wanted": False}, "cancelling"),
     ({"obstacle": Obstacle.REFUSED}, "refused"),
+    ({"at_elevate": AtElevate.PRESENT, "duplicate_ids": ["500"]}, DUPLICATE),
 ]
 
 
