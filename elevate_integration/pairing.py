@@ -130,7 +130,7 @@ class Pairing:
         self.proved = proved
         self.rows = list(rows)
         self.lines = _without_repeats(days)
-        self.report_ids = {line.told.report_id for line in self.lines} - {""}
+        self.report_ids = {line.told.report_id for line in self.lines}
         self.rows_of: dict[Line, list[Ours]] = {}
         self._taken: Counter[int] = Counter()
         self._by_person: dict[tuple[str, str], list[Ours]] = defaultdict(list)
@@ -146,7 +146,7 @@ class Pairing:
             self._pair_by_id()
         self._pair_by_person()
         paired = (row for rows in self.rows_of.values() for row in rows if row.is_live)
-        self._seen_ids = {row.registration_id for row in paired} - {""}
+        self._seen_ids = {row.registration_id for row in paired}
 
     def same(self, line: Line) -> list[Ours]:
         """Give every registration of ours of this line's person and product."""

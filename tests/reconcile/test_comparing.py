@@ -89,6 +89,25 @@ class TestWhatIsEqual:
         shown = [line(transaction_at=NOON - 13 * HOUR), line(transaction_at=NOON - 6 * HOUR)]
         assert kinds(compared(*shown, rows=[row])) == []
 
+    def test_what_follows_a_line_that_two_days_show_is_read_too(self):
+        moved = line(transaction_at=NOON - 13 * HOUR)
+        ben = line(report_id="101", email="ben@example.org")
+        rows = [
+            ours(called=call(NOON - 6 * HOUR)),
+            ours(registration_id="101", emails=frozenset({"ben@example.org"})),
+        ]
+        done = compared(moved, line(), ben, rows=rows)
+        assert (kinds(done), done.there) == ([], 1)
+
+    def test_a_line_whose_id_says_nothing_is_told_by_the_person_after_one_that_its_id_tells(self):
+        ben = line(report_id="", email="ben@example.org", transaction_at=NOON + HOUR)
+        rows = [ours(), ours(registration_id="101", emails=frozenset({"ben@example.org"}))]
+        assert kinds(compared(line(), ben, rows=rows, proved=IDS)) == []
+
+    def test_two_registrations_without_an_id_need_a_line_each(self):
+        rows = [ours(registration_id=""), ours(registration_id="")]
+        assert kinds(compared(line(report_id=""), rows=rows)) == ["only_here"]
+
     def test_a_cancelled_registration_explains_a_line_that_the_report_goes_on_showing(self):
         gone = ours(at_elevate=AtElevate.ABSENT)
         assert kinds(compared(line(), rows=[gone])) == []
