@@ -382,3 +382,25 @@ def test_the_operators_ceiling_of_calls_per_second_is_kept_and_all_goes_out(
     assert arrived[-1] - started >= 5 / 20, (
         "four may go at once, and each of the others after its twentieth of a second"
     )
+
+
+def test_a_worker_that_the_ceiling_holds_back_rests_until_the_next_call_may_go_out(
+    make_due, elevate, settings, monkeypatch
+):
+    settings.ELEVATE = {**settings.ELEVATE, "CALLS_PER_SECOND": 0.001}
+    worker_module.pace.cache_clear()
+    for _ in range(2):
+        make_due()
+    worker, rested = Worker(threads=2, poll=0.05), []
+    wait = worker._wait
+
+    def rest(seconds):
+        if seconds > worker.poll:
+            rested.append(seconds)
+            worker.stop()
+        wait(seconds)
+
+    monkeypatch.setattr(worker, "_wait", rest)
+    worker.run()
+    assert 500 < rested[0] <= 1000, "the ceiling lets one out in a thousand seconds"
+    assert statuses() == {"registered": 1, "pending": 1}
