@@ -13,6 +13,7 @@ from elevate_integration.orders.source import Learner, Seat, Snapshot
 from elevate_integration.wishes import (
     NO_LEARNER,
     Plan,
+    Reading,
     derive,
 )
 
@@ -278,6 +279,7 @@ def test_another_learner_brings_the_amount_that_the_seat_was_sold_for():
 def test_another_learner_before_anything_was_sent_changes_the_row_in_place():
     plan, rows = after(order(seat()), order(seat(learner=BEN)), touched=False)
     assert active_learners(rows) == ["M-2"]
+    assert [r.other_user_id for r in plan.readings] == [""]
     assert len(rows) == 1
     assert not plan.new
 
@@ -359,7 +361,7 @@ def test_a_refunded_seat_is_inactive_and_not_missing():
 @pytest.mark.parametrize("snapshot", [None, order()], ids=["order gone", "lines gone"])
 def test_a_seat_that_is_not_shown_is_missing(snapshot):
     plan, _ = after(order(seat()), snapshot)
-    assert [(r.active, r.missing) for r in plan.readings] == [(False, True)]
+    assert plan.readings == (Reading(1, "line:1", active=False, missing=True),)
 
 
 def test_lines_written_anew_take_over_their_registrations():
