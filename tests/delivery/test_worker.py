@@ -286,7 +286,9 @@ def test_an_idle_worker_asks_one_question_in_the_second_in_which_it_shows_that_i
     asked: list[list[str]] = []
 
     def ask(seconds):
-        asked.append([query["sql"] for query in queries][sum(map(len, asked)) :])
+        # What a driver asks of its own accord when it connects anew is left out.
+        ours = [query["sql"] for query in queries if "elevate_integration" in query["sql"]]
+        asked.append(ours[sum(map(len, asked)) :])
         if len(asked) == 2:
             worker.stop()
 
