@@ -57,13 +57,21 @@ def test_a_registration_id_goes_back_in_the_type_in_which_it_came(
 
 
 def test_a_cancel_request_gives_the_vendors_fields_without_the_key() -> None:
-    assert CancelRequest("1", cancellations_email="a@b.example").fields() == {
+    fields = {
         "registration_id": 1,
-        "cancellations_email": "a@b.example",
+        "cancellations_email": "",
         "cancellation_explanation": "",
         "notify_cancelled_user": False,
         "cancellation_explanation_for_user": "",
     }
+    assert CancelRequest("1").fields() == fields
+    told = {
+        "cancellations_email": "a@b.example",
+        "cancellation_explanation": "He asked for it.",
+        "notify_cancelled_user": True,
+        "cancellation_explanation_for_user": "You asked for it.",
+    }
+    assert CancelRequest("1", **told).fields() == {**fields, **told}
 
 
 def test_requests_show_no_personal_data() -> None:
@@ -71,7 +79,13 @@ def test_requests_show_no_personal_data() -> None:
     assert "Adalind" not in shown
     assert "quxworth" not in shown.lower()
     assert "member-7" in shown
-    assert "@" not in repr(CancelRequest("1", cancellations_email="a@b.example"))
+    cancel = CancelRequest(
+        "1",
+        cancellations_email="adalind@b.example",
+        cancellation_explanation="Adalind asked for it.",
+        cancellation_explanation_for_user="Dear Adalind",
+    )
+    assert "adalind" not in repr(cancel).lower()
 
 
 def test_a_register_request_has_its_own_extra() -> None:
