@@ -209,13 +209,18 @@ CANCEL_BY_STATUS: dict[int, type] = {
 }
 
 
-@pytest.mark.parametrize("body", SILENT, ids=lambda body: repr(body)[:30])
+def start_of(body: Any) -> str:
+    # Without backslashes: by an ID that has some, pytest does not find the test again, nor does mutmut.
+    return repr(body)[:30].replace("\\", "")
+
+
+@pytest.mark.parametrize("body", SILENT, ids=start_of)
 @pytest.mark.parametrize("status", REGISTER_BY_STATUS)
 def test_a_register_answer_that_says_nothing_is_judged_by_its_status(status: int, body: Any) -> None:
     assert outcome(read_register_answer, status, body) is REGISTER_BY_STATUS[status]
 
 
-@pytest.mark.parametrize("body", SILENT, ids=lambda body: repr(body)[:30])
+@pytest.mark.parametrize("body", SILENT, ids=start_of)
 @pytest.mark.parametrize("status", CANCEL_BY_STATUS)
 def test_a_cancel_answer_that_says_nothing_is_judged_by_its_status(status: int, body: Any) -> None:
     assert outcome(read_cancel_answer, status, body) is CANCEL_BY_STATUS[status]
