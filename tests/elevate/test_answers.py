@@ -467,3 +467,48 @@ def test_texts_and_reprs_hold_no_personal_data() -> None:
     assert "adalind" not in repr(read_register_answer(200, {}, body))
     error = error_of(read_register_answer, 500, {"error_messages": {"adalind": "adalind@quxworth.example"}})
     assert "adalind" not in repr(error) + str(error)
+
+
+@pytest.mark.parametrize(
+    ("reader", "status", "body", "says"),
+    [
+        (read_register_answer, 429, HTML, "turned away before it was read. It will be tried again later"),
+        (read_register_answer, 400, WRONG_KEY, "the API key was refused. Compare the key in the settings with Elevate's"),
+        (read_register_answer, 400, NOT_FOUND, "refused. Read Elevate's messages, correct what they name, then retry"),
+        (read_register_answer, 200, HTML, "the answer is not one that Elevate documents. Look at Elevate before you repeat it by hand"),
+        (read_register_answer, 301, HTML, "redirected, which is never followed. Check the Elevate address and the path in the settings"),
+        (read_register_answer, 300, HTML, "redirected, which is never followed. Check the Elevate address and the path in the settings"),
+        (read_register_answer, 403, HTML, "the key was refused, or a firewall stands before Elevate. Compare the key in the settings with Elevate's"),
+        (read_cancel_answer, 404, HTML, "there is nothing at this address. Check the Elevate address and the path in the settings"),
+        (read_cancel_answer, 422, HTML, "refused without a readable reason. Read the answer's body, then retry"),
+        (read_cancel_answer, 500, HTML, "Elevate failed after the call was sent. Look at Elevate before you repeat it by hand"),
+    ],
+)  # fmt: skip
+def test_each_error_says_what_happened_and_what_to_do(reader: Any, status: int, body: Any, says: str) -> None:
+    call = "Registration" if reader is read_register_answer else "Cancellation"
+    assert str(error_of(reader, status, body)) == f"{call}, HTTP {status}: {says}."
+
+
+@pytest.mark.parametrize("reader", [read_register_answer, read_cancel_answer])
+def test_an_answer_that_was_cut_and_one_that_is_safe_to_repeat_say_so_too(reader: Any) -> None:
+    cut = "the answer stopped before its end or was too large. Look at Elevate before you repeat it by hand."
+    assert str(error_of(reader, 200, HTML, complete=False)).endswith(f", HTTP 200: {cut}")
+    safe = "a status that the settings call safe to repeat. It will be tried again."
+    for status in (300, 502):
+        error = error_of(reader, status, HTML, safe_statuses=frozenset({300, 502}))
+        assert isinstance(error, NotSent)
+        assert str(error).endswith(f", HTTP {status}: {safe}")
+
+
+def test_an_answer_knows_how_long_its_call_took() -> None:
+    body = {"registration_id": 5}
+    for reader in (read_register_answer, read_cancel_answer):
+        assert reader(200, {}, raw(body)).duration == 0.0
+        assert reader(200, {}, raw(body), duration=2.5).duration == 2.5
+        assert error_of(reader, 500, HTML, duration=2.5).duration == 2.5
+
+
+def test_a_cancel_that_is_sent_to_its_own_path_was_not_read() -> None:
+    moved = {"Location": f"https://www.example.org{PATH}/"}
+    assert outcome(read_cancel_answer, 302, HTML, moved) is NotSent
+    assert outcome(read_cancel_answer, 302, HTML, {"Location": "https://example.org/login"}) is OutcomeUnknown
