@@ -76,10 +76,10 @@ def _signal(receiver: Callable[..., None]) -> tuple[Callable[[], None], Callable
 
 def _variants() -> list[_Variant]:
     # What the dispatcher `thread` does to wake its thread, without the thread: it would deliver meanwhile.
-    inbox: SimpleQueue[None] = SimpleQueue()
+    inbox: SimpleQueue[str] = SimpleQueue()
     return [
         _Variant("bare", lambda: None, lambda: None),
-        _Variant("ours", _ours(lambda: inbox.put(None)), receivers.disconnect),
+        _Variant("ours", _ours(inbox.put), receivers.disconnect),
         _Variant("ours, NOTIFY after the commit", _ours(listener.notify), receivers.disconnect),
         _Variant("Celery", *_signal(_by_celery)),
         _Variant("get_or_create", *_signal(_by_outbox)),
