@@ -155,7 +155,14 @@ def test_a_bidirectional_mark_inside_a_name_stays():
 def test_personal_data_stays_out_of_the_representation():
     shown = repr(details(seat()))
     assert "Ada" not in shown
+    assert "Sample" not in shown
     assert "ada@example.org" not in shown
+
+
+def test_an_address_as_it_is_compared_fits_its_column_even_where_its_letters_become_more():
+    found = details(seat(learner=replace(ADA, email="ß" * 200 + "@example.org")))
+    assert not found.problems
+    assert found.email_key == "s" * 254
 
 
 def test_the_learner_key_is_the_id_else_the_address_else_nobody():

@@ -361,7 +361,9 @@ def test_a_refunded_seat_is_inactive_and_not_missing():
 @pytest.mark.parametrize("snapshot", [None, order()], ids=["order gone", "lines gone"])
 def test_a_seat_that_is_not_shown_is_missing(snapshot):
     plan, _ = after(order(seat()), snapshot)
-    assert plan.readings == (Reading(1, "line:1", active=False, missing=True),)
+    assert plan.readings == (
+        Reading(1, "line:1", active=False, missing=True, details=None, other_user_id=""),
+    )
 
 
 def test_lines_written_anew_take_over_their_registrations():
