@@ -168,7 +168,9 @@ class _Work:
             return
         self.twice.add(row.pk)
         here = sum(one.may_be_there for one in self.pairing.same(line)) or 1
-        there = sum(not self._is_gone(peer) for peer in self.pairing.peers(line)) or 1
+        there = sum(not self._is_gone(peer) for peer in self.pairing.peers(line))
+        # A line that names nobody has no peers; that it is one too many is known all the same.
+        there = max(there, here + 1)
         self._add("twice", pk=row.pk, line=line.told, count_here=here, count_there=there)
 
     def _is_gone(self, line: Line) -> bool:
