@@ -79,6 +79,9 @@ def needs_second_read(row: Registration) -> bool:
 def read_wish(row: Registration, reading: Reading, now: datetime) -> State:
     """Turn what the order says into a wish. Only a change of the order changes it: staff decisions outlive syncs."""
     state = row.state
+    if row.unwanted_at is not None and row.unwanted_at > now:
+        # The database's clock went back: the grace begins anew, or it would last until the clock has caught up.
+        row.unwanted_at = now
     grace_over = row.unwanted_at is not None and now >= row.unwanted_at + timedelta(
         seconds=conf().cancel_grace
     )

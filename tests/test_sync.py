@@ -307,6 +307,25 @@ def test_a_seat_that_comes_back_before_the_second_reading_is_not_missed(sell, de
     assert (row.missing, row.unwanted_at, row.status) == (False, None, "registered")
 
 
+def test_a_clock_that_went_back_after_a_refund_was_read_does_not_hold_its_cancel_back(
+    sell, deliver, settings, elevate
+):
+    settings.ELEVATE = {**settings.ELEVATE, "CANCEL_GRACE": 600.0}
+    invoice = sell("ETHICS")
+    deliver()
+    invoice.state = "refunded"
+    invoice.save()
+    sync(invoice)
+    Registration.objects.update(unwanted_at=timezone.now() + timedelta(days=1))
+    sync(invoice)
+    deliver()
+    assert (only().status, len(elevate.live())) == ("cancelling", 1), "the grace begins anew"
+    Registration.objects.update(unwanted_at=only().unwanted_at - timedelta(seconds=600))
+    sync(invoice)
+    deliver()
+    assert (only().status, elevate.live()) == ("cancelled", [])
+
+
 def test_a_refund_is_cancelled_only_after_a_second_reading(sell, deliver, settings, elevate):
     invoice = sell()
     deliver()
