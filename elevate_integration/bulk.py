@@ -33,31 +33,33 @@ class Changes:
                 found[position] = different
         return found
 
+    def _to_write(self) -> tuple[list[models.Model], list[str]]:
+        """Give the rows that differ from before, and every field in which one of them does."""
+        changed = self._changed()
+        return [self.rows[position] for position in changed], sorted(set().union(*changed.values()))
+
     def changed_rows(self) -> list[Any]:
         """Give the rows that differ from before."""
-        return [self.rows[position] for position in self._changed()]
+        return self._to_write()[0]
 
     def write(self, using: str, *, noting: bool = False) -> None:
         """Write what changed: one UPDATE for the group, none when nothing did.
 
         noting: give each row that was written a `version`, for `write_unless_changed`. Without effect but on PostgreSQL.
         """
-        changed = self._changed()
-        if changed:
-            rows = [self.rows[position] for position in changed]
-            update(rows, sorted(set().union(*changed.values())), using, noting=noting)
+        rows, names = self._to_write()
+        if rows:
+            update(rows, names, using, noting=noting)
 
     def write_unless_changed(self, using: str) -> set[Any]:
         """Write those rows that nobody has written since their `version` was noted, without reading them again.
 
         Only on PostgreSQL, and only with rows that have a version. Gives the primary keys of those that were written.
         """
-        changed = self._changed()
-        if not changed:
+        rows, names = self._to_write()
+        if not rows:
             return set()
-        rows = [self.rows[position] for position in changed]
-        names = tuple(sorted(set().union(*changed.values())))
-        statement = _update_statement(type(rows[0]), names, using, fenced=True)
+        statement = _update_statement(type(rows[0]), tuple(names), using, fenced=True)
         told = _run(statement, [*names, "pk"], rows, using, [row.pk for row in rows], fenced=True)
         return {pk for pk, _ in told}
 

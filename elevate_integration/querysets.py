@@ -1,4 +1,4 @@
-"""Questions to our tables that read as sentences. Locking is not here but in `delivery/queue.py`."""
+"""Questions to our tables that read as sentences. Locking is not here but in `delivery/queue.py` and `delivery/settling.py`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Claim and settle: all SQL that locks what is to be sent. Speaks no HTTP, and decides nothing about what should exist.
+"""Claim: what is due, and who may call for it now. Speaks no HTTP, and decides nothing about what should exist.
 
-A claim is a lease: it pushes `due_at` into the future and stamps a token. Whoever settles must show the token; an
-answer that comes too late is kept as an attempt and mends a doubt, but never overwrites a newer state.
+A claim is a lease: it pushes `due_at` into the future and stamps a token, which whoever settles must show. With
+`settling` all SQL that locks what is to be sent.
 """
 
 from __future__ import annotations

@@ -25,6 +25,14 @@ def expire(row) -> None:
     Registration.objects.filter(pk=row.pk).update(due_at=ago(1))
 
 
+def claimed_twice(row) -> tuple[queue.Claimed, queue.Claimed]:
+    """Claim a row, and once more after the lease ran out: the first one's answer will be late."""
+    (late,) = queue.claim(1)
+    expire(row)
+    (repeat,) = queue.claim(1)
+    return late, repeat
+
+
 def outcomes(row) -> list[str]:
     return list(row.attempts.order_by("pk").values_list("outcome", flat=True))
 
@@ -93,9 +101,7 @@ def test_a_late_answer_ends_the_doubt_that_its_own_call_left(make_due, settings)
 
 def test_a_late_answer_never_overwrites_a_newer_one_and_its_id_is_kept(make_due):
     row = make_due()
-    (late,) = queue.claim(1)
-    expire(row)
-    (newer,) = queue.claim(1)
+    late, newer = claimed_twice(row)
     settling.settle_all([done(newer, "2")])
     settling.settle_all([done(late, "1")])
     row.refresh_from_db()
@@ -110,9 +116,7 @@ def test_a_late_answer_during_the_repeat_counts_when_the_repeat_brings_none(make
         lambda registration, **_: told.append(registration.pk), weak=False, dispatch_uid="x"
     )
     row = make_due()
-    (late,) = queue.claim(1)
-    expire(row)
-    (repeat,) = queue.claim(1)
+    late, repeat = claimed_twice(row)
     settling.settle_all([done(late, "1", product_url="https://elevate.test/1")])
     row.refresh_from_db()
     assert (row.claim_token, row.status) == (repeat.token, "unconfirmed"), "the repeat is still open"
@@ -131,9 +135,7 @@ def test_a_late_answer_during_the_repeat_counts_when_the_repeat_brings_none(make
 
 def test_when_both_the_late_answer_and_the_repeat_bring_an_id_the_repeats_is_used_and_both_are_kept(make_due):
     row = make_due()
-    (late,) = queue.claim(1)
-    expire(row)
-    (repeat,) = queue.claim(1)
+    late, repeat = claimed_twice(row)
     settling.settle_all([done(late, "1")])
     settling.settle_all([done(repeat, "2")])
     row.refresh_from_db()
@@ -155,9 +157,7 @@ def test_a_late_refusal_changes_nothing(make_due, settings):
 def test_a_late_answer_to_a_cancel_of_an_older_registration_leaves_the_newer_one(make_live):
     row = make_live()
     Registration.objects.update(wanted=False, confirmed=True, status="cancelling", due_at=ago(1))
-    (late,) = queue.claim(1)
-    expire(row)
-    (repeat,) = queue.claim(1)
+    late, repeat = claimed_twice(row)
     settling.settle_all([Result(repeat, Outcome.DONE, status_code=200)])
     Registration.objects.update(wanted=True, status="pending", due_at=ago(1))
     settling.settle_all([done(claimed, "99") for claimed in queue.claim(1)])
@@ -249,9 +249,7 @@ def test_rows_that_nobody_has_written_since_the_claim_are_not_read_again_where_t
 
 def test_two_answers_for_one_row_in_one_group_are_both_kept(make_due):
     row = make_due()
-    (late,) = queue.claim(1)
-    expire(row)
-    (repeat,) = queue.claim(1)
+    late, repeat = claimed_twice(row)
     settling.settle_all([done(late, "1"), done(repeat, "2")])
     row.refresh_from_db()
     assert (row.status, row.registration_id, row.duplicates) == ("registered", "2", ["1"])
