@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db import connections, models
 
+from elevate_integration.plans import planned_once
+
 
 class Changes:
     """Remembers how rows were, and later writes only the columns in which any of them differs.
@@ -109,7 +111,8 @@ def _run(
     if fenced:
         attributes.append(("version", "version"))
     given = [{name: getattr(row, attribute) for name, attribute in attributes} for row in rows]
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    with planned_once(connection), connection.cursor() as cursor:
         # `str` writes times, UUIDs and amounts as PostgreSQL reads them.
         cursor.execute(statement, [json.dumps(given, default=str), *parameters])
         return cursor.fetchall() if cursor.description else []

@@ -123,6 +123,10 @@ class Conf:
     calls_per_second: float = _setting(
         0.0, "Calls that go out in a second at most, per process; 0 for no ceiling."
     )
+    keep_plans: bool = _setting(
+        True,
+        "Whether a worker lets PostgreSQL keep the plans of its statements. Only where no pooler stands between.",
+    )
     cancels_per_hour: int = _setting(
         20, "The brake: cancels beyond this many an hour are parked until a person lets them go."
     )

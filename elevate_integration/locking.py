@@ -16,6 +16,7 @@ from django.db.models.constants import OnConflict
 
 from elevate_integration.clock import DatabaseNow, now_sql, read_now
 from elevate_integration.models import DeliveryState, OrderMark, Registration, TrackedOrder, UnmappedSale
+from elevate_integration.plans import planned_once
 from elevate_integration.prepared import Prepared
 
 
@@ -67,7 +68,8 @@ def lock(ref: str, using: str, *, skip: bool = False, marks: Collection[int] | N
 
 
 def _at_once(ref: str, using: str, *, skip: bool, marks: Collection[int] | None) -> Locked | None:
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    with planned_once(connection), connection.cursor() as cursor:
         cursor.execute(_statement(using, skip, marks is None), {"ref": ref, "marks": list(marks or ())})
         told = cursor.fetchone()
     if told is None:

@@ -11,14 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import Q
+from django.db.models import Exists, Q
 
 from elevate_integration.lifecycle import LIVE, Obstacle
-from elevate_integration.models import Registration
+from elevate_integration.models import ProductMapping, Registration
+from elevate_integration.orders.source import Snapshot
 from elevate_integration.prepared import Prepared
 from elevate_integration.reading import put
 from elevate_integration.stand_in import is_stand_in, stand_ins
-from elevate_integration.wishes import SAME_EMAIL
+from elevate_integration.wishes import SAME_EMAIL, details
 
 
 def asks_for_email(row: Registration) -> bool:
@@ -76,6 +77,30 @@ def _ask(
 
 
 _NEIGHBOURS = Prepared(_ask)
+
+
+def sold_to(order: Snapshot, using: str) -> tuple[list[ProductMapping], bool] | None:
+    """Give the mappings of an order's products and, by the same query, whether any of its learners is known here.
+
+    For orders without registrations: most learners are new, and about them nothing more has to be asked. None where
+    that cannot be told at once.
+    """
+    keys = {key for seat in order.seats for key in seat.product_keys}
+    people = [details(seat) for seat in order.seats if seat.active]
+    learners = _also_forgotten(one.learner_key for one in people if one.learner_key)
+    emails = _also_forgotten(one.email_key for one in people if one.email_key)
+    if not (keys and learners and emails):
+        return None
+    mappings = _SOLD_TO(using, keys=keys, learners=learners, emails=emails)
+    return mappings, any(mapping.learner_known or mapping.email_known for mapping in mappings)
+
+
+_SOLD_TO = Prepared(
+    lambda keys, learners, emails: ProductMapping.objects.sold_as(keys).annotate(
+        learner_known=Exists(Registration.objects.filter(learner_key__in=learners)),
+        email_known=Exists(Registration.objects.filter(email_key__in=emails)),
+    )
+)
 
 
 def _also_forgotten(keys: Iterable[str]) -> set[str]:

@@ -13,6 +13,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
 
+from elevate_integration.plans import planned_once
+
 # Numbers that stand in for a parameter while a question is compiled; no row of ours comes so far.
 _FIRST_NUMBER = 8_000_000_000_000_000_000
 _KEPT_AT_MOST = 500
@@ -111,4 +113,5 @@ class _Compiled:
         for place, number in self._places.items():
             parameters[place] = given[number]
         self._compiler.as_sql = lambda *args, **kwargs: (self._text, tuple(parameters))
-        return list(self._queryset._iterable_class(self._queryset))
+        with planned_once(connections[self._compiler.using]):
+            return list(self._queryset._iterable_class(self._queryset))

@@ -37,7 +37,7 @@ from elevate_integration.models import (
     UnmappedSale,
     database,
 )
-from elevate_integration.neighbours import asks_for_email, hold_same_email, know_again, neighbours
+from elevate_integration.neighbours import asks_for_email, hold_same_email, know_again, neighbours, sold_to
 from elevate_integration.orders.source import Seat, Snapshot
 from elevate_integration.prepared import Prepared
 from elevate_integration.reading import make, needs_second_read, put, read_wish, stays_forgotten, take_details
@@ -197,8 +197,11 @@ def _sync_locked(
     held: list[Registration] = []
     if order.has_rows:
         held = _HELD(using, ref=ref)
-    mappings = _mappings([snapshot], using)
-    work = _work_out(ref, snapshot, mappings, held, order, trigger=trigger, actor=actor, room=room)
+    sold = None if held or snapshot is None else sold_to(snapshot, using)
+    mappings, neighbourly = sold or (_mappings([snapshot], using), True)
+    work = _work_out(
+        ref, snapshot, mappings, held, order, trigger=trigger, actor=actor, room=room, neighbourly=neighbourly
+    )
     if claims is not None and order.open:
         claims.take(work.new, order.now)
     _write(work, using, order.now)
@@ -237,7 +240,9 @@ def _work_out(
     actor: str = "",
     room: int | None = None,
     locking: bool = True,
+    neighbourly: bool = True,
 ) -> _Work:
+    """Work out what to write. neighbourly: whether other orders may hold something for this one's learners."""
     using, now = database(), order.now
     work = _Work(ref, Changes(held, _READ_BY_SYNC))
     plan = derive(snapshot, mappings, held)
@@ -259,7 +264,7 @@ def _work_out(
     altered = work.changes.changed_rows()
     pairs = {row.pair for row in (*new, *altered, *asking)} | {pairs_before[row.pk] for row in altered}
     pairs = {pair for pair in pairs if pair[0]}
-    others = neighbours(asking, pairs, held, using, locking=locking)
+    others = neighbours(asking, pairs, held, using, locking=locking) if neighbourly else []
     known_again = know_again([*held, *new, *others], pairs)
     work.known_again = [row for row in known_again if row.order_ref != ref]
     hold_same_email(asking, [*held, *others], now)

@@ -52,6 +52,7 @@ FLOORS: dict[str, int] = {
     "delivery.backoff": 1,
     "delivery.pace": 1,
     "prepared": 1,
+    "plans": 1,
     "keys": 1,
     "stand_in": 1,
     # 2, memory.

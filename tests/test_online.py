@@ -13,13 +13,11 @@ from django.utils import timezone
 
 from elevate_integration.models import OrderMark
 from elevate_integration.online import AddIndexOnline, RemoveIndexOnline
+from tests.postgresql import only_postgresql
 from tests.threads import LONG, beside
 
 APP = "elevate_integration"
 INDEX = models.Index(fields=["order_ref", "due_at"], name="elevate_mark_later")
-on_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="only PostgreSQL builds concurrently"
-)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,7 +83,7 @@ def test_a_migration_is_written_with_the_operation_by_its_own_name():
     assert kwargs == {"model_name": "ordermark", "index": INDEX}
 
 
-@on_postgresql
+@only_postgresql
 @pytest.mark.parametrize(
     "operation", [AddIndexOnline("ordermark", INDEX), RemoveIndexOnline("ordermark", INDEX.name)]
 )
@@ -95,7 +93,7 @@ def test_inside_a_transaction_it_is_refused(operation):
         apply(operation, atomic=True, after=earlier)
 
 
-@on_postgresql
+@only_postgresql
 def test_what_a_broken_off_build_left_is_dropped_first():
     apply(AddIndexOnline("ordermark", INDEX))
     with connection.cursor() as cursor:
@@ -163,14 +161,14 @@ def _second_sale() -> list[str]:
     return sold
 
 
-@on_postgresql
+@only_postgresql
 def test_a_store_sells_while_the_index_is_built():
     _sell_while_it_is_built(AddIndexOnline("ordermark", INDEX))
     assert columns() == ["order_ref", "due_at"]
     assert OrderMark.objects.count() == 2
 
 
-@on_postgresql
+@only_postgresql
 def test_with_the_plain_operation_the_same_store_waits():
     with pytest.raises(AssertionError) as seen:
         _sell_while_it_is_built(migrations.AddIndex("ordermark", INDEX))

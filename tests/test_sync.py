@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +31,7 @@ from elevate_integration.models import (
 from elevate_integration.sync import preview, sync_order
 from tests.plainshop.models import Invoice, Item
 from tests.plainshop.source import PlainSource
+from tests.postgresql import only_postgresql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -646,6 +646,25 @@ def test_an_order_of_ten_seats_takes_six_queries_besides_the_sources(sell, deliv
     assert not OrderMark.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("other", "asked"),
+    [
+        ({"person_id": "M-2", "email": "ben@example.org"}, False),
+        ({"person_id": "M-1", "email": "ben@example.org"}, True),
+        ({"person_id": "M-2", "email": "ADA@example.org"}, True),
+    ],
+    ids=["a stranger", "the same member", "the same address"],
+)
+def test_what_other_orders_hold_is_read_only_where_a_learner_is_known(sell, other, asked):
+    sync(sell())
+    order = sell("LAW", **other)
+    with CaptureQueriesContext(connection) as queries:
+        assert sync(order).created == 1
+    table = Registration._meta.db_table
+    reading = f"SELECT {connection.ops.quote_name(table)}"
+    assert any(query["sql"].startswith(reading) for query in queries) == asked
+
+
 def test_marks_that_another_worker_has_read_meanwhile_are_not_read_again(sell):
     invoice = sell("ETHICS")
     seen = mark_ids(invoice)
@@ -681,12 +700,6 @@ def marks_later(invoice) -> OrderMark:
     return OrderMark.objects.create(order_ref=str(invoice.pk), due_at=timezone.now() + timedelta(hours=1))
 
 
-at_birth = pytest.mark.skipif(
-    "postgres" not in os.environ.get("TEST_DATABASE_URL", ""),
-    reason="new rows are claimed on PostgreSQL only",
-)
-
-
 def test_a_snapshot_that_says_when_the_order_was_placed_is_believed(sell, plainshop, monkeypatch):
     plain = PlainSource.snapshot
     monkeypatch.setattr(
@@ -698,7 +711,7 @@ def test_a_snapshot_that_says_when_the_order_was_placed_is_believed(sell, plains
     assert sync(sell()).created == 0, "an order from before the go-live date"
 
 
-@at_birth
+@only_postgresql
 def test_new_registrations_are_claimed_while_they_are_made_as_far_as_there_is_room(sell, elevate):
     invoice = sell("ETHICS", "LAW")
     claims = queue.AtBirth(1)
@@ -712,7 +725,7 @@ def test_new_registrations_are_claimed_while_they_are_made_as_far_as_there_is_ro
     assert other.row.pk != row.pk
 
 
-@at_birth
+@only_postgresql
 @pytest.mark.parametrize("why", ["paused", "gate"])
 def test_nothing_is_claimed_at_birth_while_delivery_waits(sell, why):
     DeliveryState.objects.update_or_create(
@@ -725,7 +738,7 @@ def test_nothing_is_claimed_at_birth_while_delivery_waits(sell, why):
     assert only().claim_token is None
 
 
-@at_birth
+@only_postgresql
 def test_what_is_held_is_not_claimed_at_birth(sell):
     invoice = sell("ETHICS", email="")
     claims = queue.AtBirth(5)

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
+from elevate_integration import plans
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import gate, queue, settling
@@ -78,6 +79,8 @@ class Worker:
         # Whose key Elevate refused last, until the loop has looked whether there is another.
         self._refused: ElevateClient | None = None
         self._last_heartbeat = float("-inf")
+        # Whether it stays, so that a connection of its own pays.
+        self._lasting = False
         self._ahead = queue.Ahead(None, None, None)
         self._looked_at = float("-inf")
         self._draining = False
@@ -101,6 +104,7 @@ class Worker:
     def run(self) -> None:
         """Deliver until `stop()`. A database that is away is waited for; answers are kept meanwhile."""
         away = 0
+        self._lasting = True
         try:
             while not (self.stopping.is_set() and not self._open and not self._unsettled):
                 try:
@@ -304,7 +308,10 @@ class Worker:
             return False
         self._last_heartbeat = time.monotonic()
         close_old_connections()
-        rows = DeliveryState.objects.using(database())
+        using = database()
+        if self._lasting:
+            plans.keep(using)
+        rows = DeliveryState.objects.using(using)
         if not rows.filter(pk=1).update(heartbeat_at=DatabaseNow()):
             rows.update_or_create(pk=1, defaults={"heartbeat_at": DatabaseNow()})
         return True

@@ -13,12 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from elevate_integration.delivery import listener
 from elevate_integration.delivery.listener import Listener
+from tests.postgresql import only_postgresql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-needs_postgresql = pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="only PostgreSQL has LISTEN/NOTIFY"
-)
 WITHIN = 10.0
 
 
@@ -49,13 +47,13 @@ def ear() -> Any:
     listening.stop()
 
 
-@needs_postgresql
+@only_postgresql
 def test_a_notification_is_heard(ear):
     listener.notify()
     assert ear.hears()
 
 
-@needs_postgresql
+@only_postgresql
 def test_a_notification_tells_each_order_once(ear):
     with transaction.atomic():
         for order_ref in ("7", "Bestellung/8 «Jörg»", "7"):
@@ -66,7 +64,7 @@ def test_a_notification_tells_each_order_once(ear):
     assert not ear.hears(0.1)
 
 
-@needs_postgresql
+@only_postgresql
 def test_a_notification_in_a_transaction_is_heard_only_after_its_commit(ear):
     with transaction.atomic():
         listener.notify()
@@ -74,7 +72,7 @@ def test_a_notification_in_a_transaction_is_heard_only_after_its_commit(ear):
     assert ear.hears()
 
 
-@needs_postgresql
+@only_postgresql
 def test_listening_goes_on_after_the_server_cut_the_connection(ear, monkeypatch):
     monkeypatch.setattr(listener, "_WAIT_AFTER_FAILURE", 0.0)
     with connection.cursor() as cursor:
@@ -88,7 +86,7 @@ def test_listening_goes_on_after_the_server_cut_the_connection(ear, monkeypatch)
     assert ear.hears()
 
 
-@needs_postgresql
+@only_postgresql
 def test_a_notification_that_the_database_refuses_is_logged_and_raises_nothing(caplog):
     # PostgreSQL takes at most 8000 bytes.
     listener.notify("x" * 9000)
@@ -97,7 +95,7 @@ def test_a_notification_that_the_database_refuses_is_logged_and_raises_nothing(c
         cursor.execute("SELECT 1")
 
 
-@needs_postgresql
+@only_postgresql
 def test_whether_a_notification_arrives_is_told(monkeypatch):
     assert listener.hears(WITHIN)
     monkeypatch.setattr(listener, "_notified", lambda raw: [])

@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "watching.md").read_text(encoding="
 # What an event may be about. None of it names a person.
 KEYS = {
     "registration", "order_ref", "operation", "outcome", "status", "status_code", "reason", "number", "left", "known",
-    "failing", "tries", "method", "trigger", "result", "product_key", "day",
+    "failing", "tries", "method", "trigger", "result", "product_key", "day", "sqlstate",
 }  # fmt: skip
 
 

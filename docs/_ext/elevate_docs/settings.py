@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "DISPATCHER",
         "THREADS",
         "CALLS_PER_SECOND",
+        "KEEP_PLANS",
         "LEASE",
         "RETRY_FIRST",
         "RETRY_CEILING",
