@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
@@ -18,31 +18,26 @@ _KEY_DATA = b"K" + struct.pack("!I", 12)
 
 @contextlib.contextmanager
 def pooler(host: str, port: int) -> Iterator[int]:
-    """Pass everything on to a server, and give its clients process IDs that are not the server's, as PgBouncer does.
+    """Pass a connection on to a server, and give the client a process ID that is not the server's, as PgBouncer does.
 
-    Gives the port where it listens.
+    Gives the port where it waits for its one client.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        ends: list[socket.socket] = []
-        threading.Thread(target=_accept, args=(listening, host, port, ends), daemon=True).start()
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            for end in ends:
-                end.close()
+    with contextlib.ExitStack() as ends, ThreadPoolExecutor(3) as threads:
+        listening = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
 
+        def serve() -> None:
+            client = ends.enter_context(listening.accept()[0])
+            server = ends.enter_context(socket.create_connection((host, port)))
+            threads.submit(_pass_on, client, server)
+            threads.submit(_pass_on, server, client)
 
-def _accept(listening: socket.socket, host: str, port: int, ends: list[socket.socket]) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            client, _ = listening.accept()
-            server = socket.create_connection((host, port))
-            ends += [client, server]
-            for here, there in ((client, server), (server, client)):
-                threading.Thread(target=_pass_on, args=(here, there), daemon=True).start()
+        served = threads.submit(serve)
+        yield listening.getsockname()[1]
+        served.result()
 
 
 def _pass_on(here: socket.socket, there: socket.socket) -> None:
+    """Pass on what comes, until one side hangs up."""
     with contextlib.suppress(OSError):
         while data := here.recv(65536):
             at = data.find(_KEY_DATA)
