@@ -18,6 +18,7 @@ from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import gate, queue, settling
 from elevate_integration.delivery.clients import Clients
+from elevate_integration.delivery.listener import Inbox
 from elevate_integration.delivery.outcomes import Claimed, Result
 from elevate_integration.delivery.pace import Pace
 from elevate_integration.delivery.sender import Request, prepare, send
@@ -60,17 +61,22 @@ class Worker:
     """Delivers until it is told to stop. Any number may run beside each other.
 
     threads: calls in flight at most. poll: seconds between looks at an idle queue.
-    heard: gets a line for each thing that happened (the demo's terminal).
+    heard: gets a line for each thing that happened (the demo's terminal). inbox: one that hears of orders by itself.
     """
 
     def __init__(
-        self, *, threads: int | None = None, poll: float = 1.0, heard: Callable[[Result], None] | None = None
+        self,
+        *,
+        threads: int | None = None,
+        poll: float = 1.0,
+        heard: Callable[[Result], None] | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         self.threads = threads or conf().threads
         self.poll = poll
         self.heard = heard
         self.stopping = threading.Event()
-        self._inbox: SimpleQueue[_Answer | str] = SimpleQueue()
+        self._inbox: SimpleQueue[_Answer | str] | Inbox = inbox or SimpleQueue()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._unsettled: list[Result] = []
         self._open = 0
