@@ -54,7 +54,7 @@ ELEVATE = {
     "URL": BENCH_URL,
     "CA_BUNDLE": BENCH_CA,
     "DISPATCHER": os.environ.get("BENCH_DISPATCHER", "worker"),
-    "ORDER_SOURCE": "tests.benchmarks.source.BatchSource",
+    "ORDER_SOURCE": f"tests.benchmarks.source.{os.environ.get('BENCH_SOURCE', 'BatchSource')}",
     # What is measured is the queue; a sweep would read orders in between.
     "SWEEP_INTERVAL": 86400.0,
 }

@@ -1,15 +1,17 @@
-"""The plain shop as its owner would write it for a million orders: batches cost two queries, open carts cost none."""
+"""The plain shop as its owner would write it for a million orders, and the one table of the rivals as an order source."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import connection
 from django.db.models.signals import post_delete, post_save
 
-from elevate_integration.orders.source import Snapshot, Watch
+from elevate_integration.orders.source import Learner, OrderSource, Seat, Snapshot, Watch
 from tests.plainshop.source import PlainSource
 
 
@@ -18,7 +20,7 @@ def _order_of_item(instance: Any, **_: Any) -> str:
 
 
 class BatchSource(PlainSource):
-    """Counts the queries that are the source's own, where somebody captures queries."""
+    """Batches cost two queries, open carts none. Counts the queries that are the source's own, where somebody captures queries."""
 
     own: ClassVar[int] = 0
 
@@ -65,3 +67,26 @@ class BatchSource(PlainSource):
         paid = invoice.state == "paid"
         seats = tuple(self._seat(item, paid) for item in items[invoice.pk])
         return Snapshot(ref, None, seats, placed_at=invoice.issued)
+
+
+class SaleSource(OrderSource):
+    """A sale is an order of one seat, so that the same row is read here and by a rival's job."""
+
+    def watches(self) -> Iterable[Watch]:
+        yield Watch(post_save, "rivals.Sale", lambda instance, **_: str(instance.pk))
+
+    def snapshot(self, order_ref: str) -> Snapshot | None:
+        from tests.benchmarks.rivals.models import Sale
+
+        sale = Sale.objects.get(pk=order_ref)
+        learner = Learner(sale.person_id, sale.first_name, sale.last_name, sale.email)
+        seat = Seat(
+            "1", ("course:ETHICS",), learner, active=True, amount_paid=Decimal(120), title=sale.course
+        )
+        return Snapshot(order_ref, None, (seat,), placed_at=sale.sold_at)
+
+    def recent(self, since: datetime | None) -> Iterator[str]:
+        return iter(())
+
+    def placed_at(self, order_ref: str) -> datetime | None:
+        return None

@@ -1,4 +1,4 @@
-"""The rivals' two tables: what is to be registered, and the outbox of those who write one by hand."""
+"""The rivals' two tables: what is to be registered (in `latency` by us too), and the outbox of those who write one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Sale(models.Model):
     last_name = models.CharField(max_length=100, default="Sample")
     email = models.CharField(max_length=100, default="ada@example.org")
     course = models.CharField(max_length=50, default="ABCD1234")
+    sold_at = models.DateTimeField(auto_now_add=True)
     registration_id = models.CharField(max_length=64, blank=True)
 
     class Meta:
