@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +12,14 @@ from django.db import OperationalError, ProgrammingError, connection, connection
 from django.test.utils import CaptureQueriesContext
 
 from elevate_integration import plans
+from elevate_integration.delivery.queue import AtBirth
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import ProductMapping, Registration
 from elevate_integration.plans import planned_once
 from elevate_integration.prepared import Prepared
 from elevate_integration.sync import sync_order
 from tests.postgresql import only_postgresql, pooler
-from tests.threads import beside
+from tests.threads import LONG, beside, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,10 +156,27 @@ def test_an_order_is_synced_although_a_migration_has_changed_a_column_under_its_
         widen(200)
 
 
-def widen(length: int) -> None:
-    table = ProductMapping._meta.db_table
+@only_postgresql
+def test_a_worker_delivers_on_although_a_migration_has_changed_its_table(sell, elevate, monkeypatch):
+    # So that it claims: what sync makes would go out without.
+    monkeypatch.setattr(AtBirth, "take", lambda *args: None)
+    delivered = threading.Semaphore(0)
+    worker = Worker(poll=0.05, heard=lambda result: delivered.release())
+    with running(worker):
+        for number in range(2 * OFTEN):
+            if number == OFTEN:
+                widen(310, Registration)
+            sell(person_id=f"M-{number}", email=f"m{number}@example.org")
+            worker.wake()
+            assert delivered.acquire(timeout=LONG)
+    widen(300, Registration)
+    assert Registration.objects.filter(status="registered").count() == 2 * OFTEN
+    assert len(elevate.calls) == 2 * OFTEN
+
+
+def widen(length: int, model: Any = ProductMapping) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} ALTER product_title TYPE varchar({length})")
+        cursor.execute(f"ALTER TABLE {model._meta.db_table} ALTER product_title TYPE varchar({length})")
 
 
 def logged(caplog: Any) -> list[str]:
@@ -209,3 +228,15 @@ def test_a_worker_that_stays_keeps_plans_and_one_that_comes_for_once_does_not(se
     sell(person_id="M-2", email="ben@example.org")
     worker.run()
     assert connections["default"].__dict__[plans._PLANS].usable
+
+
+@only_postgresql
+def test_an_idle_worker_looks_after_its_plans_only_where_it_has_worked(monkeypatch):
+    asked = []
+    monkeypatch.setattr(plans, "keep", asked.append)
+    worker = Worker()
+    worker._worked = True
+    for _ in range(3):
+        worker._last_heartbeat = float("-inf")
+        worker._step(sweeping=False)
+    assert asked == ["default"]

@@ -85,8 +85,8 @@ class Worker:
         # Whose key Elevate refused last, until the loop has looked whether there is another.
         self._refused: ElevateClient | None = None
         self._last_heartbeat = float("-inf")
-        # Whether it stays, so that a connection of its own pays.
-        self._lasting = False
+        # Whether anything was done since plans were last looked after; never by a worker that comes for once.
+        self._worked = False
         self._ahead = queue.Ahead(None, None, None)
         self._looked_at = float("-inf")
         self._draining = False
@@ -110,7 +110,7 @@ class Worker:
     def run(self) -> None:
         """Deliver until `stop()`. A database that is away is waited for; answers are kept meanwhile."""
         away = 0
-        self._lasting = True
+        self._worked = True
         try:
             while not (self.stopping.is_set() and not self._open and not self._unsettled):
                 try:
@@ -126,6 +126,7 @@ class Worker:
                     if self.stopping.is_set() and away > 3:
                         break
                     continue
+                self._worked |= busy
                 self._resting = not busy and not self._open
                 if not busy:
                     self._wait(self._idle_seconds())
@@ -315,8 +316,9 @@ class Worker:
         self._last_heartbeat = time.monotonic()
         close_old_connections()
         using = database()
-        if self._lasting:
+        if self._worked:
             plans.keep(using)
+            self._worked = False
         rows = DeliveryState.objects.using(using)
         if not rows.filter(pk=1).update(heartbeat_at=DatabaseNow()):
             rows.update_or_create(pk=1, defaults={"heartbeat_at": DatabaseNow()})
