@@ -61,27 +61,51 @@ class Changes:
         rows, names = self._to_write()
         if not rows:
             return set()
-        statement = _update_statement(type(rows[0]), tuple(names), using, fenced=True)
-        told = _run(statement, [*names, "pk"], rows, using, [row.pk for row in rows], fenced=True)
+        told = _write(rows, names, using, fenced=True)
         return {pk for pk, _ in told}
 
 
 def update(rows: Sequence[models.Model], names: Sequence[str], using: str, *, noting: bool = False) -> None:
     """Write these fields of these rows with one UPDATE. noting: as `Changes.write` has it.
 
-    PostgreSQL takes all rows as one JSON text, read there as a table: one parameter, which costs Python little. The
-    other databases get Django's own `bulk_update`.
+    PostgreSQL takes what all rows have in common as parameters and the rest as one JSON text, read there as a table:
+    that costs Python little. The other databases get Django's own `bulk_update`.
     """
     model = type(rows[0])
     if connections[using].vendor != "postgresql":
         model._default_manager.using(using).bulk_update(rows, list(names))
         return
-    statement = _update_statement(model, tuple(names), using, fenced=False)
-    told = dict(_run(statement, [*names, "pk"], rows, using, [row.pk for row in rows]))
+    told = dict(_write(rows, names, using))
     if noting:
         for row in rows:
             # Absent where the row is gone meanwhile.
             row.__dict__["version"] = told.get(row.pk, "")
+
+
+def _write(
+    rows: Sequence[models.Model], names: Sequence[str], using: str, *, fenced: bool = False
+) -> list[Any]:
+    """Run the UPDATE, and give the key and the version of each row that was written."""
+    model = type(rows[0])
+    common = {}
+    for name in names:
+        attribute = _field(model, name).attname
+        values = [getattr(row, attribute) for row in rows]
+        if values.count(values[0]) == len(values):
+            common[name] = values[0]
+    own = tuple(name for name in names if name not in common)
+    statement = _update_statement(model, tuple(common), own, using, fenced=fenced)
+    parameters: list[Any] = [_parameter(value) for value in common.values()]
+    if own or fenced:
+        parameters.append(_as_json(rows, [*own, "pk"], fenced=fenced))
+    return _run(statement, [*parameters, [row.pk for row in rows]], using)
+
+
+def _parameter(value: Any) -> Any:
+    """Give a value as PostgreSQL reads it for any type of column."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=str)
+    return value if value is None else str(value)
 
 
 def insert(rows: Sequence[models.Model], using: str) -> None:
@@ -94,28 +118,26 @@ def insert(rows: Sequence[models.Model], using: str) -> None:
         model._default_manager.using(using).bulk_create(rows)
         return
     names = [field.name for field in model._meta.concrete_fields if not field.primary_key]
-    told = _run(_insert_statement(model, tuple(names), using), names, rows, using)
+    told = _run(_insert_statement(model, tuple(names), using), [_as_json(rows, names)], using)
     for row, (pk,) in zip(rows, told, strict=True):
         row.pk = pk
 
 
-def _run(
-    statement: str,
-    names: Sequence[str],
-    rows: Sequence[models.Model],
-    using: str,
-    *parameters: Any,
-    fenced: bool = False,
-) -> list[Any]:
+def _as_json(rows: Sequence[models.Model], names: Sequence[str], *, fenced: bool = False) -> str:
     attributes = [(name, _field(type(rows[0]), name).attname) for name in names]
     if fenced:
         attributes.append(("version", "version"))
     given = [{name: getattr(row, attribute) for name, attribute in attributes} for row in rows]
+    # `str` writes times, UUIDs and amounts as PostgreSQL reads them.
+    return json.dumps(given, default=str)
+
+
+def _run(statement: str, parameters: Sequence[Any], using: str) -> list[Any]:
     connection = connections[using]
     with planned_once(connection), connection.cursor() as cursor:
-        # `str` writes times, UUIDs and amounts as PostgreSQL reads them.
-        cursor.execute(statement, [json.dumps(given, default=str), *parameters])
-        return cursor.fetchall() if cursor.description else []
+        cursor.execute(statement, parameters)
+        found: list[Any] = cursor.fetchall()
+    return found
 
 
 def _field(model: type[models.Model], name: str) -> Any:
@@ -123,16 +145,27 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 @cache
-def _update_statement(model: type[models.Model], names: tuple[str, ...], using: str, *, fenced: bool) -> str:
+def _update_statement(
+    model: type[models.Model], common: tuple[str, ...], own: tuple[str, ...], using: str, *, fenced: bool
+) -> str:
     quote = connections[using].ops.quote_name
     table, key = quote(model._meta.db_table), quote(_field(model, "pk").column)
-    sets = ", ".join(f"{quote(_field(model, name).column)} = given.{quote(name)}" for name in names)
-    given = _given(model, (*names, "pk"), using, *(("version xid",) if fenced else ()))
-    # Every UPDATE gives a row another `xmin`, and a lock gives it none: PostgreSQL's manual, "System Columns".
-    fence = f" AND {table}.xmin = given.version" if fenced else ""
+    sets = ", ".join(
+        (
+            *(f"{quote(_field(model, name).column)} = %s" for name in common),
+            *(f"{quote(_field(model, name).column)} = given.{quote(name)}" for name in own),
+        )
+    )
+    given = fence = ""
+    if own or fenced:
+        given = f" FROM {_given(model, (*own, 'pk'), using, *(('version xid',) if fenced else ()))}"
+        fence = f" AND {table}.{key} = given.pk"
+    if fenced:
+        # Every UPDATE gives a row another `xmin`, and a lock gives it none: PostgreSQL's manual, "System Columns".
+        fence += f" AND {table}.xmin = given.version"
     # The keys once more: the planner does not know how many rows the text holds, and would read a small table whole.
     return (
-        f"UPDATE {table} SET {sets} FROM {given} WHERE {table}.{key} = given.pk AND {table}.{key} = ANY(%s){fence}"  # noqa: S608
+        f"UPDATE {table} SET {sets}{given} WHERE {table}.{key} = ANY(%s){fence}"  # noqa: S608
         f" RETURNING {table}.{key}, {table}.xmin::text"
     )
 
