@@ -36,9 +36,10 @@ _ORDERS_PER_STEP = 20
 _HEARTBEAT = 15.0
 _BLOCKED = 1.0
 # Seconds: for how long answers are gathered, how long a gap between two may be, and how often a worker with its hands
-# full looks at the marks.
-_GATHER = 0.01
-_GAP = 0.002
+# full looks at the marks. Where an answer takes long, the processor has time, and a sender is worth more than a group.
+_GATHER, _GATHER_SLOW = 0.01, 0.005
+_GAP, _GAP_SLOW = 0.002, 0.001
+_SLOW = 0.05
 _LOOK_AGAIN = 0.05
 _LOOK_ANYWAY = 1.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -203,10 +204,12 @@ class Worker:
 
         A group costs the database little more than one answer.
         """
-        until = time.monotonic() + _GATHER
+        began = time.monotonic()
         while True:
             wanting = bool(self._unsettled) and self._open > 0
-            left = min(until - time.monotonic(), _GAP) if wanting else 0.0
+            slow = wanting and (self._unsettled[-1].duration or 0.0) > _SLOW
+            until, gap = (_GATHER_SLOW, _GAP_SLOW) if slow else (_GATHER, _GAP)
+            left = min(began + until - time.monotonic(), gap) if wanting else 0.0
             try:
                 self._keep(self._inbox.get(timeout=left) if left > 0 else self._inbox.get_nowait())
             except Empty:
