@@ -129,7 +129,7 @@ def test_other_statements_on_the_connection_go_as_before(mapping):
     raw: Any = connection.connection
     before = raw.cursor_factory, raw.prepare_threshold
     ask()
-    with pytest.raises(ProgrammingError), planned_once(connection), connection.cursor() as cursor:
+    with pytest.raises(ProgrammingError), planned_once(connections["default"]), connection.cursor() as cursor:
         cursor.execute("SELECT nothing FROM nowhere")
     assert (raw.cursor_factory, raw.prepare_threshold) == before
     assert connection.connection is raw
