@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import connections, models
@@ -144,7 +144,7 @@ def _field(model: type[models.Model], name: str) -> Any:
     return model._meta.pk if name == "pk" else model._meta.get_field(name)
 
 
-@cache
+@lru_cache(maxsize=500)
 def _update_statement(
     model: type[models.Model], common: tuple[str, ...], own: tuple[str, ...], using: str, *, fenced: bool
 ) -> str:
