@@ -1,7 +1,7 @@
 """One claimed row, one HTTP call, one outcome. Decides nothing about what should exist, opens no transaction.
 
 `prepare` may read the database (the host's callables and templates run there); `send` only speaks HTTP, so that
-sender threads need no database connection.
+sender threads need no database connection. `sending` is the same call in halves, see `elevate.connections`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from elevate_integration import observing
 from elevate_integration.conf import Conf, conf
 from elevate_integration.delivery.outcomes import Claimed, Result, about
 from elevate_integration.elevate.client import ElevateClient
+from elevate_integration.elevate.connections import Halves, whole
 from elevate_integration.elevate.errors import ElevateError, KeyRefused
 from elevate_integration.elevate.payloads import CancelRequest, RegisterRequest, amount_text
 from elevate_integration.events import event, get_logger
@@ -135,8 +136,13 @@ def _switch(value: bool | Callable[..., bool], row: Registration) -> bool:  # no
 
 def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     """Make the call and say how it ended. Never raises: what nobody foresaw counts as *unknown*."""
+    return whole(sending(client, claimed, request))
+
+
+def sending(client: ElevateClient, claimed: Claimed, request: Request) -> Halves[Result]:
+    """Do what `send` does, in halves."""
     with observing.step("call", operation=str(claimed.operation), **about(claimed.row)) as step:
-        result = _send(client, claimed, request)
+        result = yield from _sending(client, claimed, request)
         step.note(outcome=str(result.outcome), status_code=result.status_code)
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug(
@@ -155,10 +161,13 @@ def send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
     return result
 
 
-def _send(client: ElevateClient, claimed: Claimed, request: Request) -> Result:
+def _sending(client: ElevateClient, claimed: Claimed, request: Request) -> Halves[Result]:
     result = Result(claimed, Outcome.UNKNOWN, sent=_kept(request), started_at=timezone.now())
     try:
-        answer = client.register(request) if isinstance(request, RegisterRequest) else client.cancel(request)
+        if isinstance(request, RegisterRequest):
+            answer = yield from client.registering(request)
+        else:
+            answer = yield from client.cancelling(request)
     except ElevateError as error:
         return replace(
             result,

@@ -303,4 +303,5 @@ def _date(value: str) -> datetime | None:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
-    return next((value for key, value in headers.items() if key.lower() == name), "")
+    # `http.client` gives what is not ASCII as an object of its own.
+    return next((str(value) for key, value in headers.items() if key.lower() == name), "")

@@ -10,9 +10,10 @@ import os
 import ssl
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from elevate_integration import __version__
 
-from .connections import POOLS, Call, current, post
+from .connections import POOLS, Call, Halves, current, give_back, post, standing, whole
 from .errors import ElevateError, NotSent, OutcomeUnknown, Refused, ReportUnreadable
 from .network import Route, trusting
 from .payloads import (
@@ -49,7 +50,7 @@ Read = TypeVar("Read")
 
 
 class ElevateClient:
-    """One Elevate site and its key. Safe to share between threads; each thread keeps its own connection.
+    """One Elevate site and its key. Safe to share between threads; each call has a connection to itself meanwhile.
 
     url: the site's address, see `normalise_url`. register_path, cancel_path: as the vendor documents them.
     connect_timeout, read_timeout: seconds, for one connection attempt and for one wait for data.
@@ -109,27 +110,35 @@ class ElevateClient:
         }
         self._trust = _Trust()
         self._new_line = partial(_Line, base, self._trust, trust_env=trust_env, ca_bundle=ca_bundle)
-        self._local = threading.local()
+        self._idle: deque[_Line] = deque()
         self._lines: weakref.WeakSet[_Line] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def register(self, request: RegisterRequest) -> Answer:
         """Register one learner for one product; raises an `ElevateError` unless it is done."""
+        return whole(self.registering(request))
+
+    def registering(self, request: RegisterRequest) -> Halves[Answer]:
+        """Do what `register` does, in halves."""
         prepared = self._prepare(self._register_url, request)
-        received = self._exchange(prepared, "registration")
+        received = yield from self._exchange(prepared, "registration")
         return received.read_by(read_register_answer, self._rules)
 
     def cancel(self, request: CancelRequest) -> Answer:
         """Cancel one registration; raises an `ElevateError` unless it is done."""
+        return whole(self.cancelling(request))
+
+    def cancelling(self, request: CancelRequest) -> Halves[Answer]:
+        """Do what `cancel` does, in halves."""
         prepared = self._prepare(self._cancel_url, request)
-        received = self._exchange(prepared, "cancellation")
+        received = yield from self._exchange(prepared, "cancellation")
         return received.read_by(read_cancel_answer, self._rules)
 
     def report(self, request: ReportRequest) -> Report:
         """Read the registrations of a stretch of time; raises `ReportUnreadable` unless every line was read."""
         prepared = self._prepare(self._report_url, request, secret=self._report_secret)
-        received = self._exchange(
-            prepared, "report", deadline=self._report_deadline, max_body=self._report_max_body
+        received = whole(
+            self._exchange(prepared, "report", deadline=self._report_deadline, max_body=self._report_max_body)
         )
         reader = partial(read_report_answer, names=request.names)
         rules = {"secret": self._report_secret, "key_fields": self._rules["key_fields"]}
@@ -153,7 +162,7 @@ class ElevateClient:
         return self._new_line().route(self._base)
 
     def close(self) -> None:
-        """Close the idle connections of all threads. A later call opens new ones."""
+        """Close all connections. A later call opens new ones."""
         with self._lock:
             lines = list(self._lines)
         for line in lines:
@@ -189,7 +198,7 @@ class ElevateClient:
         *,
         deadline: float | None = None,
         max_body: int | None = None,
-    ) -> _Received:
+    ) -> Halves[_Received]:
         started = monotonic()
         if deadline is None:
             deadline, read_timeout = self._deadline, self._read_timeout
@@ -201,22 +210,25 @@ class ElevateClient:
         line = self._line()
         failure = None
         try:
-            with line.send(prepared, connect_timeout, read_timeout) as response:
-                body, complete = _read_body(response, max_body or self._max_body)
+            received = yield from line.exchange(
+                prepared, call, connect=connect_timeout, max_body=max_body or self._max_body
+            )
         except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether the body was on its way
             failure = _lost(error, operation, call)
         line.used_at = monotonic()
+        self._idle.append(line)
         if failure:
             # Outside of the handler: the exceptions of requests hold the request, and with it key and names.
             failure.duration = line.used_at - started
             raise failure
-        path = urlsplit(str(prepared.url)).path
-        return _Received(response.status, response.headers, body, complete, path, line.used_at - started)
+        return replace(received, duration=line.used_at - started)
 
     def _line(self) -> _Line:
-        line: _Line | None = getattr(self._local, "line", None)
-        if line is None:
-            line = self._local.line = self._new_line()
+        """Give an idle line for one call, the last used one first, or else a new one."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = self._new_line()
             with self._lock:
                 self._lines.add(line)
         line.drop_if_stale()
@@ -230,7 +242,7 @@ class _Received:
     body: bytes = field(repr=False)
     complete: bool
     path: str
-    duration: float
+    duration: float = 0.0
 
     def read_by(self, reader: Callable[..., Read], rules: dict[str, Any]) -> Read:
         return reader(
@@ -291,7 +303,7 @@ class _Trust:
 
 
 class _Line:
-    """The connection of one thread: a session, and when and in which process it was last used."""
+    """One connection: a session, and when and in which process it was last used. For one call at a time."""
 
     def __init__(self, base: str, trust: _Trust, *, trust_env: bool, ca_bundle: str | None) -> None:
         self._trust = trust
@@ -300,7 +312,7 @@ class _Line:
         self._adapter = _Adapter()
         self._session.mount("http://", self._adapter)
         self._session.mount("https://", self._adapter)
-        # Once per thread, not per call. `verify` is never False here; REQUESTS_CA_BUNDLE counts with trust_env.
+        # Once per line, not per call. `verify` is never False here; REQUESTS_CA_BUNDLE counts with trust_env.
         settings = self._session.merge_environment_settings(
             base, proxies={}, stream=True, verify=ca_bundle or True, cert=None
         )
@@ -311,8 +323,10 @@ class _Line:
         self._process_id = os.getpid()
         self.used_at = monotonic()
 
-    def send(self, prepared: requests.PreparedRequest, connect: float, read: float) -> Any:
-        """Send one request; gives the answer with its body unread. Time-outs in seconds."""
+    def exchange(
+        self, prepared: requests.PreparedRequest, call: Call, *, connect: float, max_body: int
+    ) -> Halves[_Received]:
+        """Send one request and read its answer. connect: seconds. max_body: bytes."""
         # The adapter finds pool, certificates and proxy once for the line. A call then goes past `Session.send` and
         # `HTTPAdapter.send`: no redirects, no cookies, no .netrc, and a third of the CPU time.
         url = str(prepared.url)
@@ -320,9 +334,29 @@ class _Line:
             self._pool = self._adapter.pool_for(url, self._proxies, self._trust(self._verify))
         if url not in self._targets:
             self._targets[url] = self._adapter.request_url(prepared, self._proxies)
-        return post(
-            self._pool, self._targets[url], prepared.body, prepared.headers, connect=connect, read=read
-        )
+        pool, target, path = self._pool, self._targets[url], urlsplit(url).path
+        connection = standing(pool)
+        if connection is None:
+            yield None
+            current.call = call
+            body, headers = prepared.body, prepared.headers
+            with post(pool, target, body, headers, connect=connect, read=call.read_timeout) as response:
+                content, complete = _read_body(partial(response.read1, decode_content=False), max_body)
+                return _Received(response.status, response.headers, content, complete, path)
+        complete = False
+        try:
+            connection.write(target, prepared.body, prepared.headers, seconds=connect)
+            yield connection
+            current.call = call
+            response = connection.read()
+            content, complete = _read_body(response.read1, max_body)
+            complete = complete and not response.length
+            response.close()
+            return _Received(response.status, response.headers, content, complete, path)
+        finally:
+            if not complete:
+                connection.close()
+            give_back(pool, connection)
 
     def route(self, base: str) -> Route:
         """Tell which authorities and which proxy this line uses for a site."""
@@ -350,12 +384,12 @@ def _address(base: str, path: str) -> str:
     return url
 
 
-def _read_body(raw: Any, limit: int) -> tuple[bytes, bool]:
+def _read_body(read: Callable[[int], bytes], limit: int) -> tuple[bytes, bool]:
     """Read at most `limit` bytes; the flag is False when there was more, or when the connection broke."""
     body = bytearray()
     try:
         while len(body) <= limit:
-            chunk = raw.read1(_CHUNK, decode_content=False)
+            chunk = read(_CHUNK)
             if not chunk:
                 return bytes(body), True
             body += chunk

@@ -139,7 +139,7 @@ def test_what_nobody_foresaw_counts_as_unknown(row, monkeypatch):
     def broken(self: ElevateClient, request: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ElevateClient, "register", broken)
+    monkeypatch.setattr(ElevateClient, "registering", broken)
     claimed = Claimed(row, Operation.REGISTER, None)
     result = sender.send(sender.make_client(), claimed, sender.register_request(row, conf()))
     assert result.outcome is Outcome.UNKNOWN

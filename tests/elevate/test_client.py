@@ -7,6 +7,7 @@ import gzip
 import logging
 import math
 import pickle
+import select
 import socket
 import ssl
 import threading
@@ -23,12 +24,14 @@ import pytest
 from elevate_integration.elevate import client as client_module
 from elevate_integration.elevate import connections
 from elevate_integration.elevate.client import ElevateClient
+from elevate_integration.elevate.connections import whole
 from elevate_integration.elevate.errors import ElevateError, KeyRefused, NotSent, OutcomeUnknown, Refused
 from elevate_integration.elevate.payloads import Answer, CancelRequest, Secret
 from elevate_integration.testing import FakeElevate
 
 from .conftest import ASK, KEY, ClientFactory
 
+OTHER = replace(ASK, remote_user_id="member-8")
 CANCEL_PATH = "/registrations/cancel"
 
 
@@ -103,6 +106,30 @@ def test_registering_twice_gives_what_elevate_gives(client: ElevateClient, eleva
     assert type(failure(lambda: client.register(ASK))) is Refused
 
 
+# How a call goes: by a new connection, by one that stands open, or with somebody who watches for its answer.
+
+
+def at_first(client: ElevateClient) -> Answer:
+    return client.register(ASK)
+
+
+def on_a_standing_connection(client: ElevateClient) -> Answer:
+    return client.register(ASK)
+
+
+def watched(client: ElevateClient) -> Answer:
+    halves = client.registering(ASK)
+    waiting = next(halves)
+    assert waiting is not None, "the connection stands open"
+    while select.select([waiting], [], [], 0.3)[0] and waiting.take() is None:
+        pass
+    return whole(halves)
+
+
+Way = Callable[[ElevateClient], Answer]
+WAYS: list[Way] = [at_first, on_a_standing_connection, watched]
+in_every_way = pytest.mark.parametrize("ask", WAYS, ids=lambda ask: ask.__name__)
+
 # Faults.
 
 FAULTS: list[tuple[str, dict[str, Any], type[ElevateError], int]] = [
@@ -130,6 +157,7 @@ FAULTS: list[tuple[str, dict[str, Any], type[ElevateError], int]] = [
 ]
 
 
+@in_every_way
 @pytest.mark.parametrize(("fault", "options", "kind", "stored"), FAULTS, ids=lambda value: str(value)[:40])
 def test_every_fault_ends_in_its_outcome_and_the_next_call_is_sound(
     make_client: ClientFactory,
@@ -138,11 +166,15 @@ def test_every_fault_ends_in_its_outcome_and_the_next_call_is_sound(
     options: dict[str, Any],
     kind: type[ElevateError],
     stored: int,
+    ask: Way,
 ) -> None:
     impatience = {"hang": {"read_timeout": 0.4}, "dribble": {"deadline": 1.5}}
     client = make_client(**impatience.get(fault, {}))
+    if ask is not at_first:
+        client.register(OTHER)
+        stored += 1
     elevate.fail(fault, **options)
-    error = failure(lambda: client.register(ASK))
+    error = failure(lambda: ask(client))
     assert type(error) is kind
     assert len(elevate.live()) == stored
     assert error.duration > 0
@@ -280,7 +312,7 @@ def test_what_is_no_address_is_refused_at_once(url: str) -> None:
 # Connections.
 
 
-def test_calls_of_one_thread_share_a_connection(
+def test_calls_after_one_another_share_a_connection(
     client: ElevateClient, elevate: FakeElevate, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -315,16 +347,14 @@ def test_a_connection_that_may_be_dead_is_not_used_again(
         assert connections_opened(caplog) == 2
 
 
-def test_threads_do_not_share_connections(
+def test_calls_at_the_same_time_do_not_share_connections(
     client: ElevateClient, elevate: FakeElevate, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    answers: list[Answer] = []
-    threads = [threading.Thread(target=lambda: answers.append(client.register(ASK))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_there = threading.Barrier(4, timeout=20)
+    elevate.on_call = lambda path, fields: all_there.wait()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.register(ASK), range(4)))
     assert len({answer.registration_id for answer in answers}) == 4
     assert connections_opened(caplog) == 4
 
@@ -420,8 +450,11 @@ def spy(function: Callable[..., Any], made: list[Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def raw_server(*pieces: bytes, forever: bytes = b"") -> Iterator[str]:
-    """Answer one call with these bytes, then repeat the last until the other side has had enough."""
+def raw_server(*pieces: bytes, forever: bytes = b"", ask: Way = at_first) -> Iterator[str]:
+    """Answer one call with these bytes, then repeat the last until the other side has had enough.
+
+    On a connection that is to stand open already the call before it gets a sound answer.
+    """
     done = threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -429,6 +462,9 @@ def raw_server(*pieces: bytes, forever: bytes = b"") -> Iterator[str]:
         with connection:
             connection.recv(65_536)
             try:
+                if ask is not at_first:
+                    connection.sendall(SOUND)
+                    connection.recv(65_536)
                 for piece in pieces:
                     connection.sendall(piece)
                 while forever and not done.wait(0.01):
@@ -446,10 +482,12 @@ def raw_server(*pieces: bytes, forever: bytes = b"") -> Iterator[str]:
             thread.join()
 
 
-def ask_raw(url: str, **options: Any) -> type:
+def ask_raw(url: str, ask: Way = at_first, **options: Any) -> type:
     client = ElevateClient(url=url, api_key=KEY, **{"read_timeout": 0.3, "deadline": 0.5, **options})
     try:
-        return type(client.register(ASK))
+        if ask is not at_first:
+            client.register(OTHER)
+        return type(ask(client))
     except ElevateError as error:
         return type(error)
     finally:
@@ -458,8 +496,10 @@ def ask_raw(url: str, **options: Any) -> type:
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 DONE = b'{"registration_id": 5}'
+SOUND = HEAD + b"Content-Length: 22\r\n\r\n" + DONE
 
 
+@in_every_way
 @pytest.mark.parametrize(
     ("start", "forever"),
     [
@@ -471,15 +511,19 @@ DONE = b'{"registration_id": 5}'
         (HEAD + b"Content-Length: 1000000\r\n\r\n", b" "),
     ],
 )
-def test_a_dribble_in_any_part_of_the_answer_ends_at_the_deadline(start: bytes, forever: bytes) -> None:
-    with raw_server(start, forever=forever) as url:
-        assert ask_raw(url) is OutcomeUnknown
+def test_a_dribble_in_any_part_of_the_answer_ends_at_the_deadline(
+    start: bytes, forever: bytes, ask: Way
+) -> None:
+    with raw_server(start, forever=forever, ask=ask) as url:
+        assert ask_raw(url, ask) is OutcomeUnknown
 
 
+@in_every_way
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (HEAD + b"Content-Length: 22\r\n\r\n" + DONE, Answer),
+        (SOUND, Answer),
+        (HEAD + "Retry-After: später\r\n".encode() + SOUND.partition(b"json\r\n")[2], Answer),
         (HEAD + b"\r\n" + DONE, Answer),
         (
             HEAD
@@ -500,9 +544,9 @@ def test_a_dribble_in_any_part_of_the_answer_ends_at_the_deadline(start: bytes, 
         (b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 500 + b"\r\n" + DONE, OutcomeUnknown),
     ],
 )
-def test_every_way_of_writing_an_answer_is_read_or_left_unknown(answer: bytes, kind: type) -> None:
-    with raw_server(answer) as url:
-        assert ask_raw(url, read_timeout=5.0, deadline=5.0) is kind
+def test_every_way_of_writing_an_answer_is_read_or_left_unknown(answer: bytes, kind: type, ask: Way) -> None:
+    with raw_server(answer, ask=ask) as url:
+        assert ask_raw(url, ask, read_timeout=5.0, deadline=5.0) is kind
 
 
 def test_a_whole_answer_on_a_connection_that_is_never_closed_is_done() -> None:
