@@ -81,6 +81,7 @@ FLOORS: dict[str, int] = {
     "delivery.gate": 3,
     "delivery.sender": 3,
     "delivery.clients": 3,
+    "delivery.inbox": 3,
     "members": 3,
     # 4, long-running work, and what people decide.
     "delivery.sweep": 4,

@@ -5,16 +5,14 @@ A wake-up that is lost costs nothing but time: the worker looks by itself every 
 
 from __future__ import annotations
 
-import os
 import select
 import selectors
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
 from django.db import DatabaseError, connections
 
+from elevate_integration.delivery.inbox import Inbox, Underway
 from elevate_integration.events import event, get_logger
 from elevate_integration.models import database
 
@@ -70,51 +68,17 @@ def hears(seconds: float) -> bool:
         django_connection.close()
 
 
-class Inbox:
-    """A worker's inbox that hears of orders besides: a `SimpleQueue` into which the database puts as well.
+class ListeningInbox(Inbox):
+    """A worker's inbox that hears of orders besides: the database puts in as well.
 
-    `put` is for any thread and for signal handlers, the rest for the thread of the loop. What was committed while nobody
-    listened is not heard: with each new connection an "" comes in, which has the worker look by itself.
+    What was committed while nobody listened is not heard: with each new connection an "" comes in, which has the worker
+    look by itself.
     """
 
     def __init__(self) -> None:
-        self._items: SimpleQueue[Any] = SimpleQueue()
-        self._selector = selectors.DefaultSelector()
-        self._bell, self._cord = os.pipe()
-        for end in (self._bell, self._cord):
-            os.set_blocking(end, False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        self._asleep = False
+        super().__init__()
         self._connection: Any = None
         self._connect_at = float("-inf")
-
-    def put(self, item: Any) -> None:
-        """Put something in, and wake whoever waits."""
-        self._items.put(item)
-        if self._asleep:
-            # Full only when it has been rung thousands of times already.
-            with suppress(BlockingIOError):
-                os.write(self._cord, b"!")
-
-    def get_nowait(self) -> Any:
-        """Give what has come in. Raises `queue.Empty` when nothing has."""
-        with suppress(Empty):
-            return self._items.get_nowait()
-        self._listen(0.0)
-        return self._items.get_nowait()
-
-    def get(self, timeout: float | None = None) -> Any:
-        """Wait until something comes in, `timeout` seconds at most. Raises `queue.Empty` after them."""
-        if timeout is not None and timeout < _TOO_SHORT:
-            return self._items.get(timeout=timeout)
-        ends = None if timeout is None else monotonic() + timeout
-        while True:
-            with suppress(Empty):
-                return self._items.get_nowait()
-            left = _LOOK_AGAIN if ends is None else ends - monotonic()
-            if left <= 0:
-                raise Empty
-            self._listen(min(left, _LOOK_AGAIN))
 
     @property
     def listening(self) -> bool:
@@ -122,13 +86,14 @@ class Inbox:
         return self._connection is not None
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and let go of what it holds of the system."""
         self._disconnect()
-        self._selector.close()
-        os.close(self._bell)
-        os.close(self._cord)
+        super().close()
 
-    def _listen(self, seconds: float) -> None:
+    def _has_more_to_hear(self, seconds: float | None) -> bool:
+        return super()._has_more_to_hear(seconds) or seconds is None or not 0 < seconds < _TOO_SHORT
+
+    def _look(self, seconds: float) -> None:
         try:
             self._connect()
             for order_ref in dict.fromkeys(self._told(seconds)):
@@ -149,21 +114,15 @@ class Inbox:
         self._connection = connections.create_connection(database())
         raw = _listening(self._connection, CHANNEL)
         # By its number: a connection that has broken does not tell it any more.
-        self._selector.register(raw.fileno(), selectors.EVENT_READ, raw)
+        self._open().register(raw.fileno(), selectors.EVENT_READ, raw)
         self._items.put("")
 
     def _told(self, seconds: float) -> list[str]:
-        """Wait for the database or for a `put`, and give what the database tells."""
-        self._asleep = True
-        try:
-            # What was put in before anybody could see that we sleep rang no bell.
-            ready = self._selector.select(seconds if self._items.empty() else 0.0)
-        finally:
-            self._asleep = False
+        """Wait for the database, an answer or a `put`; gives what the database tells, an answer is put in."""
         told: list[str] = []
-        for key, _ in ready:
-            if key.data is None:
-                os.read(self._bell, 4096)
+        for key in self._ready(seconds):
+            if isinstance(key.data, Underway):
+                self._answered(key.data)
             else:
                 told += _notified(key.data, _LOOK_NOW)
         return told
@@ -171,9 +130,10 @@ class Inbox:
     def _disconnect(self) -> None:
         if self._connection is None:
             return
-        for key in list(self._selector.get_map().values()):
-            if key.data is not None:
-                self._selector.unregister(key.fileobj)
+        selector = self._open()
+        for key in list(selector.get_map().values()):
+            if key.data is not None and not isinstance(key.data, Underway):
+                selector.unregister(key.fileobj)
         self._connection.close()
         self._connection = None
 

@@ -1,5 +1,9 @@
 """The loop: marks first, then calls. One thread talks to the database, the senders only to Elevate.
 
+Where Elevate answers at once, handing a call to a sender and its answer back costs more than the call: then the loop
+writes the request itself, and reads the answer when it is there. It never waits for Elevate: what would have to be
+waited for is a sender's.
+
 It claims no more rows than it has free senders, so that a killed worker leaves no more doubt than calls in flight.
 """
 
@@ -18,14 +22,15 @@ from elevate_integration.clock import DatabaseNow
 from elevate_integration.conf import conf
 from elevate_integration.delivery import gate, queue, settling
 from elevate_integration.delivery.clients import Clients
-from elevate_integration.delivery.listener import Inbox
+from elevate_integration.delivery.inbox import Inbox, Underway
 from elevate_integration.delivery.outcomes import Claimed, Result
 from elevate_integration.delivery.pace import Pace
-from elevate_integration.delivery.sender import Request, prepare, send
+from elevate_integration.delivery.sender import prepare, sending
 from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.events import event, get_logger
 from elevate_integration.keys import take_change
+from elevate_integration.lifecycle import Outcome
 from elevate_integration.models import DeliveryState, database
 from elevate_integration.reconcile import nightly
 from elevate_integration.sync import sync_order
@@ -43,7 +48,6 @@ _SLOW = 0.05
 _LOOK_AGAIN = 0.05
 _LOOK_ANYWAY = 1.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
-_Job = tuple[Claimed, Request, ElevateClient]
 # An answer and who asked; nobody where there was nothing to send.
 _Answer = tuple[Result, ElevateClient | None]
 
@@ -77,12 +81,15 @@ class Worker:
         self.poll = poll
         self.heard = heard
         self.stopping = threading.Event()
-        self._inbox: SimpleQueue[_Answer | str] | Inbox = inbox or SimpleQueue()
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        # Answers, calls that were begun here and need somebody to read on, and orders of which we are told.
+        self._inbox = inbox or Inbox()
+        self._jobs: SimpleQueue[Underway | None] = SimpleQueue()
         self._unsettled: list[Result] = []
         self._open = 0
         self._senders: list[threading.Thread] = []
         self._clients = Clients()
+        # Whether Elevate answered at once when it was last asked.
+        self._quick = False
         # Whose key Elevate refused last, until the loop has looked whether there is another.
         self._refused: ElevateClient | None = None
         self._last_heartbeat = float("-inf")
@@ -154,8 +161,10 @@ class Worker:
         self._gather()
         self._held_back = None
         draining = self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN
-        # With a backlog the freed senders come first: an answer can wait some milliseconds, they would stand idle.
-        sent = draining and not self.stopping.is_set() and self._send_due()
+        # With a backlog the freed senders come first: an answer can wait some milliseconds, they would stand idle. Not
+        # so one that may shut the gate.
+        going_well = all(result.outcome is Outcome.DONE for result in self._unsettled)
+        sent = draining and going_well and not self.stopping.is_set() and self._send_due()
         self._made = self._settle()
         busy = bool(self._made)
         if self.stopping.is_set():
@@ -205,6 +214,8 @@ class Worker:
         A group costs the database little more than one answer.
         """
         began = time.monotonic()
+        for call in self._inbox.let_go(begun_before=began - _SLOW):
+            self._to_sender(call)
         while True:
             wanting = bool(self._unsettled) and self._open > 0
             slow = wanting and (self._unsettled[-1].duration or 0.0) > _SLOW
@@ -215,13 +226,20 @@ class Worker:
             except Empty:
                 return
 
-    def _keep(self, answer: _Answer | str) -> None:
+    def _keep(self, answer: _Answer | Underway | str) -> None:
         if isinstance(answer, str):
             self._woken = True
             if answer:
                 self._told[answer] = None
             return
+        if isinstance(answer, Underway):
+            if not answer.whole:
+                self._to_sender(answer)
+                return
+            answer = answer.finish(), answer.client
         result, client = answer
+        if result.duration is not None:
+            self._quick = result.duration <= _SLOW
         if result.key_refused:
             self._refused = client
         if client is not None:
@@ -278,10 +296,26 @@ class Worker:
             if isinstance(prepared, Result):
                 self._inbox.put((prepared, None))
             else:
-                self._jobs.put((one, prepared, self._clients.lend()))
-                self._start_senders()
+                client = self._clients.lend()
+                self._send(Underway(client, sending(client, one, prepared)))
 
-    def _start_senders(self) -> None:
+    def _send(self, call: Underway) -> None:
+        """Write a request where that takes no time; else have a sender do it."""
+        if not self._quick:
+            self._to_sender(call)
+            return
+        try:
+            waiting = call.begin()
+        except StopIteration as ended:
+            self._inbox.put((ended.value, call.client))
+            return
+        if waiting is None:
+            self._to_sender(call)
+        else:
+            self._inbox.watch(call, waiting)
+
+    def _to_sender(self, call: Underway) -> None:
+        self._jobs.put(call)
         if len(self._senders) < min(self._open, self.threads):
             name = f"elevate-sender-{len(self._senders) + 1}"
             thread = threading.Thread(target=self._send_loop, name=name, daemon=True)
@@ -289,12 +323,13 @@ class Worker:
             thread.start()
 
     def _send_loop(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            claimed, request, client = job
-            self._inbox.put((send(client, claimed, request), client))
+        while (call := self._jobs.get()) is not None:
+            self._inbox.put((call.finish(), call.client))
 
     def _wait(self, seconds: float | None) -> None:
         """Sleep until an answer or a wake-up comes, `seconds` at most."""
+        if self._inbox.watching:
+            seconds = _SLOW if seconds is None else min(seconds, _SLOW)
         try:
             answer = self._inbox.get(timeout=seconds)
         except Empty:
@@ -339,6 +374,8 @@ class Worker:
         self.stopping.wait(min(0.1 * 2 ** min(times, 6), 5.0))
 
     def _close(self) -> None:
+        for call in self._inbox.let_go():
+            self._to_sender(call)
         for _ in self._senders:
             self._jobs.put(None)
         for thread in self._senders:
@@ -346,6 +383,7 @@ class Worker:
         self._senders = []
         self._write_what_is_left()
         self._clients.close()
+        self._inbox.close()
 
     def _write_what_is_left(self) -> None:
         """After a run that broke off: an answer that has come in must not turn into a doubt."""

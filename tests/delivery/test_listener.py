@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from elevate_integration.delivery import listener
-from elevate_integration.delivery.listener import Inbox
+from elevate_integration.delivery.listener import ListeningInbox
 from elevate_integration.delivery.worker import Worker
 from tests.faults.count import wait_until
 from tests.postgresql import only_postgresql
@@ -27,20 +27,20 @@ WITHIN = 10.0
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    inbox = Inbox()
+def inbox() -> Iterator[ListeningInbox]:
+    inbox = ListeningInbox()
     yield inbox
     inbox.close()
 
 
 @pytest.fixture
-def listening(inbox) -> Inbox:
+def listening(inbox) -> ListeningInbox:
     assert inbox.get(timeout=WITHIN) == "", "told once at the start, for what was committed before"
     assert inbox.listening
     return inbox
 
 
-def heard(inbox: Inbox, seconds: float = 0.2) -> list[str]:
+def heard(inbox: ListeningInbox, seconds: float = 0.2) -> list[str]:
     """Everything that comes in, until nothing has come for so long."""
     found = []
     with suppress(Empty):
@@ -49,7 +49,7 @@ def heard(inbox: Inbox, seconds: float = 0.2) -> list[str]:
     return found
 
 
-def heard_at_once(inbox: Inbox) -> str:
+def heard_at_once(inbox: ListeningInbox) -> str:
     """What comes in for somebody who only looks."""
     found: list[str] = []
 
@@ -159,7 +159,7 @@ def test_a_short_wait_gives_what_is_there_and_looks_no_further(listening):
 
 @only_postgresql
 def test_a_worker_that_rests_delivers_what_the_database_tells_of(sell, elevate):
-    inbox = Inbox()
+    inbox = ListeningInbox()
     delivered = threading.Semaphore(0)
     # By itself it would look again long after the test.
     worker = Worker(poll=1000.0, inbox=inbox, heard=lambda result: delivered.release())

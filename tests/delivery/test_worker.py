@@ -15,6 +15,7 @@ from elevate_integration.delivery import worker as worker_module
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.models import Attempt, DeliveryState, OrderMark, Registration
 from tests.delivery.conftest import ago
+from tests.faults.count import wait_until
 from tests.threads import running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +104,138 @@ def test_stopping_finishes_the_calls_in_flight_and_claims_no_more(make_due, elev
     assert statuses() == {"registered": 1, "pending": 2}
     assert not Registration.objects.exclude(claim_token=None).exists()
     assert [attempt.outcome for attempt in Attempt.objects.all()] == ["done"]
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """However long it takes here: Elevate's answers count as given at once."""
+    monkeypatch.setattr(worker_module, "_SLOW", 3600.0)
+
+
+def to_senders(worker: Worker) -> list[object]:
+    """The calls that the loop leaves to its senders, as it leaves them."""
+    left, give = [], worker._to_sender
+    worker._to_sender = lambda call: (left.append(call), give(call))
+    return left
+
+
+def test_where_elevate_answers_at_once_only_the_first_call_needs_a_sender(make_due, elevate, at_once):
+    for _ in range(6):
+        make_due()
+    worker = Worker(threads=1)
+    left = to_senders(worker)
+    assert worker.run_once(sweeping=False) == 6
+    assert len(left) == 1, "it had to connect"
+    assert statuses() == {"registered": 6}
+
+
+def test_where_answers_take_long_every_call_is_a_senders(make_due, elevate, monkeypatch):
+    monkeypatch.setattr(worker_module, "_SLOW", 0.0)
+    for _ in range(6):
+        make_due()
+    worker = Worker(threads=2)
+    left = to_senders(worker)
+    assert worker.run_once(sweeping=False) == 6
+    assert len(left) == 6
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["close_half", "dribble", "garbage", "hang", "html", "reset_after_storing", "reset_before_reading"],
+)
+def test_a_call_of_the_loop_that_goes_wrong_ends_as_a_senders_does(
+    make_due, elevate, monkeypatch, settings, fault
+):
+    monkeypatch.setattr(worker_module, "_SLOW", 2.0)
+    settings.ELEVATE = {**settings.ELEVATE, "READ_TIMEOUT": 0.5, "CALL_DEADLINE": 1.0}
+    for _ in range(3):
+        make_due()
+    elevate.after_store = lambda path, fields: spoil_the_next(elevate, fault)
+    Worker(threads=1).run_once(sweeping=False)
+    assert [attempt.outcome for attempt in Attempt.objects.order_by("pk")][:2] == ["done", "unknown"]
+    assert Registration.objects.filter(order_ref__in="13", status="registered").count() == 2
+
+
+def spoil_the_next(elevate, fault: str) -> None:
+    elevate.after_store = None
+    elevate.fail(fault)
+
+
+def test_a_call_of_the_loop_that_elevate_holds_holds_up_no_other(make_due, elevate, at_once):
+    held, may_go_on = threading.Event(), threading.Event()
+
+    def hold(path, fields):
+        if fields["remote_user_id"] == "M-3":
+            held.set()
+            may_go_on.wait(LONG)
+
+    for _ in range(8):
+        make_due()
+    elevate.on_call = hold
+    worker = Worker(threads=2, poll=0.05)
+    others = waiter(worker, 7)
+    with running(worker):
+        assert held.wait(LONG)
+        assert others.wait(LONG)
+        assert statuses()["registered"] == 7
+        may_go_on.set()
+    assert statuses() == {"registered": 8}
+
+
+@pytest.fixture
+def warm(make_due, elevate, at_once):
+    """A running worker whose loop makes its calls itself, since Elevate has answered it at once."""
+    make_due()
+    worker = Worker(threads=1, poll=0.05)
+    registered = waiter(worker, 1)
+    with running(worker):
+        assert registered.wait(LONG)
+        yield worker
+
+
+def test_a_call_of_the_loop_that_takes_long_becomes_a_senders(
+    warm, make_due, elevate, gate_at_elevate, monkeypatch
+):
+    called, may_go_on = gate_at_elevate
+    left, settled = to_senders(warm), waiter(warm, 1)
+    make_due()
+    assert called.wait(LONG)
+    assert left == []
+    monkeypatch.setattr(worker_module, "_SLOW", 0.01)
+    wait_until(lambda: left, what="a sender has the call")
+    may_go_on.set()
+    assert settled.wait(LONG)
+    assert statuses() == {"registered": 2}
+    assert len(elevate.calls) == 2
+
+
+def test_a_worker_that_stops_finishes_the_call_that_its_loop_has_begun(
+    warm, make_due, elevate, gate_at_elevate
+):
+    called, may_go_on = gate_at_elevate
+    make_due()
+    assert called.wait(LONG)
+    warm.stop()
+    may_go_on.set()
+    wait_until(lambda: statuses() == {"registered": 2}, what="its answer is written")
+
+
+def test_a_loop_that_breaks_off_has_a_sender_finish_what_it_has_begun(
+    make_due, elevate, at_once, monkeypatch
+):
+    for _ in range(2):
+        make_due()
+    worker = Worker(threads=1)
+    watch = worker._inbox.watch
+
+    def watch_and_break_off(call, waiting):
+        watch(call, waiting)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker._inbox, "watch", watch_and_break_off)
+    with pytest.raises(ZeroDivisionError):
+        worker.run_once(sweeping=False)
+    assert statuses() == {"registered": 2}
 
 
 def test_a_woken_worker_looks_at_once(make_due, elevate):

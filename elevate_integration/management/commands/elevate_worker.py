@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from elevate_integration import watching
 from elevate_integration.conf import conf
-from elevate_integration.delivery.listener import Inbox, can_listen
+from elevate_integration.delivery.listener import ListeningInbox, can_listen
 from elevate_integration.delivery.worker import Worker
 from elevate_integration.reconcile import nightly
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         """Run."""
         if options["metrics_port"] is not None:
             _show_metrics(options["metrics_port"], options["metrics_address"], once=options["once"])
-        inbox = Inbox() if can_listen() and not options["once"] else None
+        inbox = ListeningInbox() if can_listen() and not options["once"] else None
         worker = Worker(threads=options["threads"], poll=options["poll"], inbox=inbox)
         if options["once"]:
             made = worker.run_once()
@@ -54,8 +54,6 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: worker.stop())
         self.stdout.write("Delivering. Stop with Ctrl-C; calls in flight are finished.")
         worker.run()
-        if inbox is not None:
-            inbox.close()
         self.stdout.write("Stopped.")
 
 
