@@ -50,6 +50,7 @@ def _pages(rows: int) -> dict[str, tuple[str, bool]]:
 def run(*, small: bool) -> list[Line]:
     """Fetch the list as a superuser, plain, filtered and searched."""
     rows = 20_000 if small else 1_000_000
+    fill.empty()
     fill.registered(rows)
     users = get_user_model().objects
     user = users.filter(is_superuser=True).first() or users.create_superuser("bench", password="bench")

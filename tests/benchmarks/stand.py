@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -18,13 +19,14 @@ import requests
 POSTGRES_URL = os.environ.get("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/elevate")
 MARIADB_URL = os.environ.get("MARIADB_URL", "mysql://root@127.0.0.1:3306/elevate")
 PATIENCE = 300.0
+_NUMBERS = itertools.count(1)
 
 
 @contextlib.contextmanager
 def new_database(url: str) -> Iterator[str]:
     """Make an empty database on the server of `url`, give its URL, and drop it afterwards."""
     parts = urlsplit(url)
-    name = f"elevate_bench_{os.getpid()}"
+    name = f"elevate_bench_{os.getpid()}_{next(_NUMBERS)}"
     execute = _on_postgres if parts.scheme.startswith("postgres") else _on_mariadb
     execute(parts, f"DROP DATABASE IF EXISTS {name}")
     execute(parts, f"CREATE DATABASE {name}")
