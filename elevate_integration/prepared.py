@@ -85,6 +85,8 @@ class _Compiled:
         self._text = text
         self._constants = constants
         self._places = places
+        self._converters: dict[int, Any] | None = None
+        compiler.get_converters = self._get_converters
 
     @classmethod
     def of(cls, queryset: Any, stand_ins: dict[str, Any], using: str) -> _Compiled | None:
@@ -106,6 +108,12 @@ class _Compiled:
             raise ValueError("A parameter of a prepared question does not reach the database as it is.")
         queryset.query.get_compiler = lambda *args, **kwargs: compiler
         return cls(queryset, compiler, text, list(parameters), places)
+
+    def _get_converters(self, expressions: Any) -> dict[int, Any]:
+        # They depend on the columns alone; finding them anew takes as long as reading a row.
+        if self._converters is None:
+            self._converters = type(self._compiler).get_converters(self._compiler, expressions)
+        return self._converters
 
     def ask(self, values: dict[str, Any]) -> list[Any]:
         given = _flat(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -13,6 +14,7 @@ from elevate_integration import prepared
 from elevate_integration.clock import DatabaseNow
 from elevate_integration.models import ProductMapping, Registration
 from elevate_integration.prepared import Prepared
+from tests.postgresql import only_postgresql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +87,20 @@ def test_the_second_call_compiles_nothing(rows, monkeypatch):
         assert len(ask("default", ref="b'%s")) == 3
     assert len(asked) == 1
     assert len(compiled) == (0 if connection.vendor == "postgresql" else 1)
+
+
+@only_postgresql
+def test_the_second_call_looks_for_no_converters_and_converts_all_the_same(rows, monkeypatch):
+    ask = Prepared(lambda ref: Registration.objects.filter(order_ref=ref).values_list("error_messages"))
+    Registration.objects.update(error_messages=[["email", "No."]])
+    first = ask("default", ref="a")
+    assert first[0] == ([["email", "No."]],), "Django makes it of the text that the database gives"
+
+    def sought(self: Any, expression: Any) -> None:
+        raise AssertionError(expression)
+
+    monkeypatch.setattr(type(connection.ops), "get_db_converters", sought)
+    assert ask("default", ref="a") == first
 
 
 def test_a_parameter_that_django_changes_on_the_way_is_noticed_at_once(rows):
