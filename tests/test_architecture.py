@@ -37,6 +37,7 @@ FLOORS: dict[str, int] = {
     # 1, edges: HTTP, the database's clock, back-off, the ready-made sources.
     "clock": 1,
     "elevate.client": 1,
+    "elevate.line": 1,
     "elevate.addresses": 1,
     "elevate.connections": 1,
     "elevate.guarded": 1,
@@ -199,7 +200,13 @@ def test_only_the_wire_imports_requests():
     users = {m for m in MODULES if any(n.split(".")[0] in ("requests", "urllib3") for n in imports(m))}
     users = {module for module in users if not module.startswith("testing")}
     # `addresses` asks whether pages of the store answer; it never speaks with Elevate and knows no key.
-    assert users == {"elevate.client", "elevate.connections", "elevate.addresses", "elevate.guarded"}
+    assert users == {
+        "elevate.client",
+        "elevate.line",
+        "elevate.connections",
+        "elevate.addresses",
+        "elevate.guarded",
+    }
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if any(m == p or m.startswith(f"{p}.") for p in PURE)])

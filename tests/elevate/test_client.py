@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from elevate_integration.elevate import client as client_module
 from elevate_integration.elevate import connections
+from elevate_integration.elevate import line as line_module
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.elevate.connections import whole
 from elevate_integration.elevate.errors import ElevateError, KeyRefused, NotSent, OutcomeUnknown, Refused
@@ -334,7 +334,7 @@ def test_a_connection_that_may_be_dead_is_not_used_again(
     caplog.set_level(logging.DEBUG)
     client.register(ASK)
     if reason == "idle":
-        monkeypatch.setattr(client_module, "IDLE_LIMIT", -1.0)
+        monkeypatch.setattr(line_module, "IDLE_LIMIT", -1.0)
     elif reason == "fork":
         client._line()._process_id = -1
     elif reason == "closed":
