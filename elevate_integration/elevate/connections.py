@@ -206,9 +206,12 @@ class _Watched(HTTPConnection):
 def _is_whole(taken: bytearray) -> bool:
     """Tell whether an answer that says its length is there to its end; of any other nobody knows before he reads it."""
     head, end, body = bytes(taken).partition(b"\r\n\r\n")
-    _, named, length = head.lower().partition(b"\r\ncontent-length:")
-    length = length.split(b"\r\n", 1)[0].strip()
-    return bool(end and named) and length.isdigit() and len(body) >= int(length)
+    head = head.lower()
+    # An interim answer is followed by another, and a length beside chunks does not count (RFC 9112, 6.3).
+    if not end or head.partition(b" ")[2].startswith(b"1") or b"\r\ntransfer-encoding:" in head:
+        return False
+    length = head.partition(b"\r\ncontent-length:")[2].split(b"\r\n", 1)[0].strip()
+    return length.isdigit() and len(body) >= int(length)
 
 
 class _WatchedTLS(_Watched, HTTPSConnection):

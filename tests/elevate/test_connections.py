@@ -104,6 +104,7 @@ def test_of_an_answer_without_end_little_is_taken(monkeypatch: pytest.MonkeyPatc
         (b"X-Content-Length: 2\r\n", False),
         (b"Content-Length: two\r\n", False),
         (b"Transfer-Encoding: chunked\r\n", False),
+        (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", False),
         (b"", False),
     ],
 )
@@ -112,6 +113,16 @@ def test_an_answer_is_known_to_be_whole_only_by_the_length_that_it_tells(head: b
         _, waiting = begun(client)
         say(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n{}")
         assert take(waiting) is there
+
+
+def test_an_interim_answer_is_not_the_answer() -> None:
+    with server() as (client, say, _):
+        halves, waiting = begun(client)
+        say(b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n")
+        assert take(waiting) is False
+        say(HEAD + DONE)
+        assert take(waiting) is False
+        halves.close()
 
 
 def test_one_thread_may_have_several_calls_under_way_each_with_its_own_time(
