@@ -138,8 +138,11 @@ class _Watched(HTTPConnection):
         super().__init__(*args, **kwargs)
         self._taken = bytearray()
 
-    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
+    def _timed_response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:
         return HTTPResponse(_TimedSocket(sock, self._taken), *args, **kwargs)  # type: ignore[arg-type]
+
+    # `http.client` calls it as the class that usually stands here.
+    response_class: Any = _timed_response
 
     def write(self, target: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> None:
         """Write one POST on this open connection, past urllib3's own `request`: its layers take a quarter of a call."""
@@ -242,17 +245,17 @@ def standing(pool: Any) -> Any:
 
     One that goes by a proxy is left in it: what a proxy is told besides, urllib3 knows.
     """
-    if pool.proxy is not None:
+    if pool.proxy is not None or not pool.num_connections:
         return None
     connection = pool._get_conn()
     if not connection.is_closed:
         return connection
-    give_back(pool, connection)
+    give_back(pool, None)
     return None
 
 
 def give_back(pool: Any, connection: Any) -> None:
-    """Put a connection back into its pool, open or closed."""
+    """Put a connection back into its pool, open or closed; None where it is to make a new one."""
     pool._put_conn(connection)
 
 

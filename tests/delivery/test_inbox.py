@@ -17,6 +17,8 @@ from elevate_integration.elevate.connections import Halves, Waiting
 from tests.threads import beside
 
 WITHIN = 20.0
+# Nothing here goes out by a client.
+NOBODY: Any = None
 
 
 class Line:
@@ -50,7 +52,7 @@ def begin(inbox: Inbox) -> Iterator[Callable[[], tuple[Underway, Line]]]:
 
         def begin() -> tuple[Underway, Line]:
             line = Line(stack)
-            call = Underway(None, halves(line))  # type: ignore[arg-type]
+            call = Underway(NOBODY, halves(line))
             waiting = call.begin()
             assert waiting is line
             inbox.watch(call, waiting)
@@ -161,7 +163,7 @@ def test_each_call_has_context_variables_of_its_own():
         name.reset(token)
         return own
 
-    one, two = (Underway(None, observed(own)) for own in ("one", "two"))
+    one, two = (Underway(NOBODY, observed(own)) for own in ("one", "two"))
     for call in (one, two):
         call.begin()
     assert [one.finish(), two.finish()] == ["one", "two"] == ended

@@ -13,7 +13,7 @@ from elevate_integration import sync, wishes
 from elevate_integration.conf import conf, parse
 from elevate_integration.delivery import outcomes, sender, settling, worker
 from elevate_integration.delivery.clients import Clients
-from elevate_integration.elevate import answers, client
+from elevate_integration.elevate import answers, client, connections, line
 from elevate_integration.keys import api_key
 from tests.plainshop.source import PlainSource
 from tests.security.recorded import Recorder, shown
@@ -59,8 +59,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "the writing of registrations": (sync, "insert"),
     "the building of a request": (sender, "register_request"),
     "the worker": (worker, "prepare"),
-    "the client": (client.ElevateClient, "register"),
-    "the connection": (client, "post"),
+    "the client": (client.ElevateClient, "registering"),
+    "the connection": (line, "post"),
     "the reading of messages": (answers, "clean_messages"),
     "the cleaning of the answer": (answers, "clean_body"),
     "the writing of an outcome": (outcomes, "apply"),
@@ -101,6 +101,26 @@ def test_a_bug_anywhere_on_the_way_shows_neither_key_nor_person(
     told = recorder.everything()
     if what != "the connection":
         assert "RuntimeError" in told
+    for secret in (KEY, *PERSON.values()):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(("half", "outcome"), [("write", "not_sent"), ("read", "unknown")])
+def test_a_bug_on_a_connection_that_stands_open_shows_neither_key_nor_person(
+    sell: Callable[..., Any],
+    elevate: Any,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    half: str,
+    outcome: str,
+) -> None:
+    for number in range(3):
+        sell("ETHICS", person_id=f"M-{number}", **PERSON)
+    broken = breaking(getattr(connections._Watched, half))
+    monkeypatch.setattr(connections._Watched, half, broken)
+    worker.Worker(threads=1).run_once(sweeping=False)
+    told = recorder.everything()
+    assert f"ended: {outcome}" in told
     for secret in (KEY, *PERSON.values()):
         assert secret not in told
 
