@@ -47,15 +47,16 @@ def _ours(rows: int, celery: float, others: float, *, small: bool) -> list[Line]
     best = max(rates, key=lambda threads: rates[threads])
     both = draining.ours(rows, threads=best, count=2)
     found.append(Line("drain", f"ours, 2 processes of {best} threads", f"{both.rate:.0f}/s", cpu=both.cpu))
-    for name, rate in ((f"1 process, {best} threads", rates[best]), ("2 processes", both.rate)):
-        found.append(
-            at_least("drain", f"ours, {name}, over tuned Celery", rate / celery, _OVER_CELERY, "{:.2f}x")
-        )
-        found.append(
-            at_least(
-                "drain", f"ours, {name}, over the best of the others", rate / others, _OVER_OTHERS, "{:.2f}x"
-            )
-        )
+    # One process uses little more than one core, and the rivals have two: for information.
+    for name, rival_rate in (("tuned Celery", celery), ("the best of the others", others)):
+        ratio = rates[best] / rival_rate
+        found.append(Line("drain", f"ours, 1 process, {best} threads, over {name}", f"{ratio:.2f}x"))
+    for name, rival_rate, limit in (
+        ("tuned Celery", celery, _OVER_CELERY),
+        ("the best of the others", others, _OVER_OTHERS),
+    ):
+        ratio = both.rate / rival_rate
+        found.append(at_least("drain", f"ours, 2 processes, over {name}", ratio, limit, "{:.2f}x"))
     return found
 
 
