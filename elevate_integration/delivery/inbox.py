@@ -128,10 +128,9 @@ class Inbox:
             self._selector.register(self._bell, selectors.EVENT_READ)
         return self._selector
 
-    def _forget(self, call: Underway) -> Waiting:
-        waiting, number = self._watched.pop(call)
+    def _forget(self, call: Underway) -> None:
+        _, number = self._watched.pop(call)
         self._open().unregister(number)
-        return waiting
 
     def _look(self, seconds: float) -> None:
         """Wait for an answer or a `put`, and put in what has come."""

@@ -164,14 +164,8 @@ def test_a_worker_that_rests_delivers_what_the_database_tells_of(sell, elevate):
     # By itself it would look again long after the test.
     worker = Worker(poll=1000.0, inbox=inbox, heard=lambda result: delivered.release())
 
-    def run() -> None:
-        try:
-            worker.run()
-        finally:
-            inbox.close()
-
     sell()
-    with beside(run, stop=worker.stop):
+    with beside(worker.run, stop=worker.stop):
         assert delivered.acquire(timeout=WITHIN)
         wait_until(lambda: worker._resting, what="the worker rests")
         invoice = sell(person_id="M-2", email="ben@example.org")
