@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 
@@ -45,8 +46,7 @@ _BLOCKED = 1.0
 _GATHER, _GATHER_SLOW = 0.01, 0.005
 _GAP, _GAP_SLOW = 0.002, 0.001
 _SLOW = 0.05
-_LOOK_AGAIN = 0.05
-_LOOK_ANYWAY = 1.0
+_LOOK_AGAIN, _LOOK_ANYWAY = 0.05, 1.0
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 # An answer and who asked; nobody where there was nothing to send.
 _Answer = tuple[Result, ElevateClient | None]
@@ -330,11 +330,8 @@ class Worker:
         """Sleep until an answer or a wake-up comes, `seconds` at most."""
         if self._inbox.watching:
             seconds = _SLOW if seconds is None else min(seconds, _SLOW)
-        try:
-            answer = self._inbox.get(timeout=seconds)
-        except Empty:
-            return
-        self._keep(answer)
+        with suppress(Empty):
+            self._keep(self._inbox.get(timeout=seconds))
 
     def _idle_seconds(self) -> float | None:
         if self._open and self._open >= self.threads:
@@ -374,6 +371,9 @@ class Worker:
         self.stopping.wait(min(0.1 * 2 ** min(times, 6), 5.0))
 
     def _close(self) -> None:
+        # After a run that broke off: what has come in may be a part of an answer, and needs a sender while there is one.
+        if self._open:
+            self._gather()
         for call in self._inbox.let_go():
             self._to_sender(call)
         for _ in self._senders:

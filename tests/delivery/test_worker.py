@@ -237,6 +237,24 @@ def test_a_loop_that_breaks_off_has_a_sender_finish_what_it_has_begun(
     assert statuses() == {"registered": 2}
 
 
+def test_a_loop_that_breaks_off_waits_for_an_answer_of_which_a_part_has_come_in(
+    make_due, elevate, at_once, monkeypatch
+):
+    for _ in range(2):
+        make_due()
+    worker = Worker(threads=1)
+
+    def come_in_and_break_off(call, waiting):
+        assert not call.whole
+        worker._inbox.put(call)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker._inbox, "watch", come_in_and_break_off)
+    with pytest.raises(ZeroDivisionError):
+        worker.run_once(sweeping=False)
+    assert statuses() == {"registered": 2}
+
+
 def test_a_woken_worker_looks_at_once(make_due, elevate):
     worker = Worker(threads=1, poll=3600.0)
     settled = waiter(worker, 1)
