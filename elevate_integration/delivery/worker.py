@@ -31,7 +31,6 @@ from elevate_integration.delivery.sweep import sweep_if_due
 from elevate_integration.elevate.client import ElevateClient
 from elevate_integration.events import event, get_logger
 from elevate_integration.keys import take_change
-from elevate_integration.lifecycle import Outcome
 from elevate_integration.models import DeliveryState, database
 from elevate_integration.reconcile import nightly
 from elevate_integration.sync import sync_order
@@ -161,10 +160,7 @@ class Worker:
         self._gather()
         self._held_back = None
         draining = self._draining and time.monotonic() - self._looked_at < _LOOK_AGAIN
-        # With a backlog the freed senders come first: an answer can wait some milliseconds, they would stand idle. Not
-        # so one that may shut the gate.
-        going_well = all(result.outcome is Outcome.DONE for result in self._unsettled)
-        sent = draining and going_well and not self.stopping.is_set() and self._send_due()
+        # Before anything is claimed: an answer that is not written is a doubt too, should this worker be killed.
         self._made = self._settle()
         busy = bool(self._made)
         if self.stopping.is_set():
@@ -189,7 +185,7 @@ class Worker:
                         self._wait(_GAP)
                     return True
         if draining:
-            return sent or busy
+            return self._send_due() or busy
         if beat and self._resting and not busy:
             # An idle worker asks one question a second, and this second's was the sign of life.
             return False

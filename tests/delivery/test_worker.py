@@ -90,6 +90,22 @@ def test_no_more_calls_are_open_than_there_are_threads(make_due, elevate, gate_a
     assert statuses() == {"registered": 8}
 
 
+def test_an_answer_is_written_before_another_row_is_claimed_in_its_place(make_due, elevate, monkeypatch):
+    """Else a worker that is killed between the two leaves more doubts than it has threads."""
+    for _ in range(12):
+        make_due()
+    held, claim = [], queue.claim
+
+    def claim_and_count(limit):
+        claimed = claim(limit)
+        held.append(Registration.objects.exclude(claim_token=None).count())
+        return claimed
+
+    monkeypatch.setattr(queue, "claim", claim_and_count)
+    assert Worker(threads=3).run_once(sweeping=False) == 12
+    assert max(held) == 3
+
+
 def test_stopping_finishes_the_calls_in_flight_and_claims_no_more(make_due, elevate, gate_at_elevate):
     called, may_go_on = gate_at_elevate
     for _ in range(3):
