@@ -74,6 +74,29 @@ def test_a_notification_is_heard_by_who_does_not_wait(listening):
     assert heard_at_once(listening) == "7"
 
 
+@pytest.fixture
+def bound_by_the_server(monkeypatch):
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
+    yield
+    connection.close()
+
+
+STRANGE = "O'Brien \\' 50 %s; --"
+
+
+@only_postgresql
+def test_a_notification_tells_an_order_whatever_its_reference_holds(listening):
+    listener.notify(STRANGE)
+    assert listening.get(timeout=WITHIN) == STRANGE
+
+
+@only_postgresql
+def test_a_notification_is_sent_where_the_server_binds_parameters(listening, bound_by_the_server):
+    listener.notify(STRANGE)
+    assert listening.get(timeout=WITHIN) == STRANGE
+
+
 @only_postgresql
 def test_a_notification_tells_each_order_once(listening):
     with transaction.atomic():
