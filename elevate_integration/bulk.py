@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from django.db import connections, models
+from django.db import connections, models, transaction
+from django.db.models import Case, Value, When
 
 from elevate_integration.plans import planned_once
 
@@ -69,11 +70,10 @@ def update(rows: Sequence[models.Model], names: Sequence[str], using: str, *, no
     """Write these fields of these rows with one UPDATE. noting: as `Changes.write` has it.
 
     PostgreSQL takes what all rows have in common as parameters and the rest as one JSON text, read there as a table:
-    that costs Python little. The other databases get Django's own `bulk_update`.
+    that costs Python little. The other databases get a case for each row, many rows in several parts.
     """
-    model = type(rows[0])
     if connections[using].vendor != "postgresql":
-        model._default_manager.using(using).bulk_update(rows, list(names))
+        _write_by_cases(rows, names, using)
         return
     told = dict(_write(rows, names, using))
     if noting:
@@ -87,18 +87,46 @@ def _write(
 ) -> list[Any]:
     """Run the UPDATE, and give the key and the version of each row that was written."""
     model = type(rows[0])
-    common = {}
-    for name in names:
-        attribute = _field(model, name).attname
-        values = [getattr(row, attribute) for row in rows]
-        if values.count(values[0]) == len(values):
-            common[name] = values[0]
-    own = tuple(name for name in names if name not in common)
+    common, own = _common(rows, names)
     statement = _update_statement(model, tuple(common), own, using, fenced=fenced)
     parameters: list[Any] = [_parameter(value) for value in common.values()]
     if own or fenced:
         parameters.append(_as_json(rows, [*own, "pk"], fenced=fenced))
     return _run(statement, [*parameters, [row.pk for row in rows]], using)
+
+
+def _write_by_cases(rows: Sequence[models.Model], names: Sequence[str], using: str) -> None:
+    """Run the UPDATE as Django's `bulk_update` would, but for what all rows have in common: it needs no case."""
+    model = type(rows[0])
+    common, own = _common(rows, names)
+    fields = [_field(model, name) for name in own]
+    size = connections[using].ops.bulk_batch_size([model._meta.pk, model._meta.pk, *fields], list(rows))
+    with transaction.atomic(using=using, savepoint=False):
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            cases = {field.name: _case(part, field) for field in fields}
+            found = model._default_manager.using(using).filter(pk__in=[row.pk for row in part])
+            found.update(**common, **cases)
+
+
+def _case(rows: Iterable[models.Model], field: Any) -> Case:
+    def value(row: models.Model) -> Value:
+        given = getattr(row, field.attname)
+        # Without its type: a JSON column would get JSON's null, and is empty by SQL's.
+        return Value(None) if given is None else Value(given, output_field=field)
+
+    return Case(*(When(pk=row.pk, then=value(row)) for row in rows), output_field=field)
+
+
+def _common(rows: Sequence[models.Model], names: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Give what all rows have in common, and the names of the other fields."""
+    common = {}
+    for name in names:
+        attribute = _field(type(rows[0]), name).attname
+        values = [getattr(row, attribute) for row in rows]
+        if values.count(values[0]) == len(values):
+            common[name] = values[0]
+    return common, tuple(name for name in names if name not in common)
 
 
 def _parameter(value: Any) -> Any:

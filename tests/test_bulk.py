@@ -62,6 +62,46 @@ def test_values_may_go_back_to_none(rows):
     assert [row.cancel_details for row in Registration.objects.all()] == [None] * 3
 
 
+def test_a_value_may_go_back_to_none_in_one_row_of_several(rows):
+    Registration.objects.update(due_at=timezone.now(), cancel_details={"a": 1})
+    rows = list(Registration.objects.order_by("pk"))
+    changes = Changes(rows, NAMES)
+    rows[0].due_at = rows[0].cancel_details = None
+    rows[1].cancel_details = {"b": 2}
+    rows[2].doubts = 1
+    changes.write("default")
+    assert [row.cancel_details for row in Registration.objects.order_by("pk")] == [None, {"b": 2}, {"a": 1}]
+    assert Registration.objects.filter(due_at=None, cancel_details__isnull=True).count() == 1
+
+
+def test_what_all_rows_have_in_common_is_written_once(rows):
+    changes = Changes(rows, NAMES)
+    token = uuid.uuid4()
+    for number, row in enumerate(rows):
+        row.claim_token, row.doubts, row.error_messages = token, number, [["product", "closed"]]
+    with CaptureQueriesContext(connection) as queries:
+        changes.write("default")
+    [update] = [q["sql"] for q in queries if q["sql"].upper().lstrip().startswith("UPDATE")]
+    assert update.count("closed") == 1
+    assert set(Registration.objects.values_list("pk", "claim_token", "doubts")) == {
+        (row.pk, token, number) for number, row in enumerate(rows)
+    }
+    assert {str(row.error_messages) for row in Registration.objects.all()} == {"[['product', 'closed']]"}
+
+
+def test_more_rows_than_a_statement_may_have_parameters_are_written_in_parts(rows, monkeypatch):
+    monkeypatch.setattr(connection.ops, "bulk_batch_size", lambda fields, given: 2)
+    changes = Changes(rows, NAMES)
+    for number, row in enumerate(rows):
+        row.doubts, row.status = number + 1, "refused"
+    changes.write("default")
+    assert list(Registration.objects.order_by("pk").values_list("doubts", "status")) == [
+        (1, "refused"),
+        (2, "refused"),
+        (3, "refused"),
+    ]
+
+
 def test_columns_that_nobody_changed_are_left_to_others(rows):
     changes = Changes(rows, NAMES)
     Registration.objects.update(product_url="https://demo.example/x")
