@@ -25,9 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fake.start()
     except (OSError, RuntimeError, ValueError) as error:
         parser.error(f"cannot start: {error}")
+    ended = threading.Event()
+    # Before anybody can know of it: who reads its address may end it at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     try:
         _announce(fake)
-        _wait_for_the_end()
+        ended.wait()
     finally:
         fake.stop()
     return 0
@@ -156,14 +160,6 @@ def _announce(fake: FakeElevate) -> None:
     if fake.ca_path:
         sys.stdout.write(f"Its certificate is verified by {fake.ca_path}\n")
     sys.stdout.flush()
-
-
-def _wait_for_the_end() -> None:
-    """Until Ctrl-C or SIGTERM."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
 
 
 if __name__ == "__main__":

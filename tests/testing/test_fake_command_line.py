@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from elevate_integration.testing import __main__ as program
 from tests.testing.conftest import CANCEL, KEY, REGISTER, cancellation, registration
 
 COMMAND = [sys.executable, "-m", "elevate_integration.testing"]
@@ -26,15 +27,15 @@ def running(*arguments: str) -> Iterator[tuple[str, list[str]]]:
     """The address it prints and the lines it printed; ends it as Ctrl-C would, and it must end well."""
     process = subprocess.Popen([*COMMAND, "--api-key", KEY, *arguments], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    try:
-        lines = [process.stdout.readline() for _ in range(2 if "--tls" in arguments else 1)]
-        found = re.search(r"https?://\S+", lines[0])
-        assert found, lines
-        yield found[0], lines
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
-        process.stdout.close()
+    with process.stdout:
+        try:
+            lines = [process.stdout.readline() for _ in range(2 if "--tls" in arguments else 1)]
+            found = re.search(r"https?://\S+", lines[0])
+            assert found, lines
+            yield found[0], lines
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 0
 
 
 def curl(url: str, fields: dict[str, Any] | None = None, *options: str) -> str:
@@ -43,6 +44,18 @@ def curl(url: str, fields: dict[str, Any] | None = None, *options: str) -> str:
     body = ["-H", "Content-Type: application/json", "-d", json.dumps(fields)] if fields is not None else []
     command = ["curl", "-sS", "--noproxy", "*", "--max-time", "20", *body, *options, url]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def test_who_ends_it_as_soon_as_it_tells_its_address_ends_it_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(program, "_announce", lambda fake: signal.raise_signal(signal.SIGINT))
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert program.main([]) == 0
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def test_curl_registers_cancels_and_sees_both() -> None:
