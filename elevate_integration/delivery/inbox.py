@@ -156,8 +156,9 @@ class Inbox:
             self._asleep = False
         found = []
         for key, _ in ready:
-            if key.data is not None:
+            if key.data is None:
+                bell: Any = key.fileobj
+                bell.recv(4096)
+            else:
                 found.append(key)
-            elif self._bell is not None:
-                self._bell.recv(4096)
         return found
