@@ -34,15 +34,10 @@ def can_listen() -> bool:
 
 def notify(order_ref: str = "") -> None:
     """Wake every listening worker, and tell it an order if one is given. One round trip; what goes wrong is logged."""
-    connection = connections[database()]
-    if connection.vendor != "postgresql":
+    if not can_listen():
         return
-    # The command is quicker than the function, but takes no parameter of the server's.
-    by_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
-    statement = f"SELECT pg_notify('{CHANNEL}', %s)" if by_server else f"NOTIFY {CHANNEL}, %s"
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [order_ref])
+        _tell(CHANNEL, order_ref)
     except DatabaseError:
         logger.warning(
             "The worker could not be notified; it looks by itself within a second.",
@@ -56,12 +51,10 @@ def hears(seconds: float) -> bool:
 
     A pooler that lends a connection for a transaction only forgets who listens. Raises what the driver raises.
     """
-    using = database()
-    django_connection = connections.create_connection(using)
+    django_connection = connections.create_connection(database())
     try:
         raw = _listening(django_connection, f"{CHANNEL}_doctor")
-        with connections[using].cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [f"{CHANNEL}_doctor"])
+        _tell(f"{CHANNEL}_doctor", "")
         ends = monotonic() + seconds
         while monotonic() < ends:
             if _notified(raw, _LOOK_AGAIN):
@@ -139,6 +132,15 @@ class ListeningInbox(Inbox):
                 selector.unregister(key.fileobj)
         self._connection.close()
         self._connection = None
+
+
+def _tell(channel: str, text: str) -> None:
+    connection = connections[database()]
+    # The command is quicker than the function, but takes no parameter of the server's.
+    by_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
+    statement = f"SELECT pg_notify('{channel}', %s)" if by_server else f"NOTIFY {channel}, %s"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [text])
 
 
 def _listening(django_connection: Any, channel: str) -> Any:
